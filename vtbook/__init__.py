@@ -1,0 +1,3 @@
+"""vtbook: the executable textbook on virtualization."""
+
+__version__ = "0.1.0.dev0"
