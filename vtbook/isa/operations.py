@@ -248,3 +248,13 @@ def fence_instructions(h: Any) -> None:
 @stateful
 def wait_for_interrupt(h: Any) -> None:
     """The hart may stop until an interrupt is pending."""
+
+
+@stateful
+def word(h: Any, where: Any) -> Any:
+    """The 64-bit field at this byte offset of the hart's record."""
+
+
+@stateful
+def set_word(h: Any, where: Any, value: Any) -> None:
+    """Write the 64-bit field at this byte offset of the hart's record."""

@@ -1,0 +1,281 @@
+"""The hart in plain Python: the state record seen as an object that definitions can run on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from vtbook.cpu import csr
+from vtbook.cpu.layout import ARCHITECTURAL, EXECUTABLE, HART, READABLE, REGIONS, WATCHES, WRITABLE
+from vtbook.cpu.traps import Trap
+from vtbook.errors import VtbookError
+from vtbook.isa.instruction_set import InstructionSet
+from vtbook.isa.operations import MASK64, wrap
+
+_SCALARS = frozenset(name for name in HART.names or () if HART[name].shape == ())
+
+
+class DeviceBus(Protocol):
+    """What the hart needs of whatever answers outside memory.
+
+    Both methods raise ``LookupError`` where nothing answers.
+    """
+
+    def read(self, address: int, size: int) -> int: ...
+
+    def write(self, address: int, size: int, value: int) -> None: ...
+
+
+class Registers:
+    """A register file: item access in Python integers, wrapped to 64 bits when written."""
+
+    def __init__(self, array: np.ndarray, zero: bool):
+        self._array = array
+        self._zero = zero
+
+    def __getitem__(self, n: int) -> int:
+        return int(self._array[n])
+
+    def __setitem__(self, n: int, value: int) -> None:
+        if n or not self._zero:
+            self._array[n] = wrap(int(value))
+
+    def __len__(self) -> int:
+        return 32
+
+    def __iter__(self) -> Any:
+        return iter(int(v) for v in self._array[:32])
+
+    def __repr__(self) -> str:
+        return repr([hex(v & MASK64) for v in self])
+
+
+class Hart:
+    """One hart: ``x``, ``f``, ``pc``, ``mode`` and the CSR fields, over one numpy record.
+
+    The methods named like operations (``load32``, ``branch`` …) are what the definitions call.
+    They raise ``Trap``. ``state`` is the record, shape (1,), dtype ``layout.HART``.
+    """
+
+    def __init__(self, isa: InstructionSet, number: int = 0):
+        self.__dict__["state"] = np.zeros(1, HART)
+        self.__dict__["_record"] = self.state[0]
+        self.__dict__["x"] = Registers(self.state["x"][0], zero=True)
+        self.__dict__["f"] = Registers(self.state["f"][0], zero=False)
+        self.__dict__["isa"] = isa
+        self.__dict__["memory"] = []
+        self.__dict__["bus"] = None
+        self.__dict__["on_watch"] = None
+        self.__dict__["events"] = []
+        self.__dict__["words"] = self.state.view(np.int64)
+        self.mhartid = number
+        self.reset()
+
+    def reset(self, pc: int = 0) -> None:
+        """The state after power-on: M mode, registers and CSRs zero (privileged spec 3.4)."""
+        number = self.mhartid
+        for name in ARCHITECTURAL:
+            self.state[name] = 0
+        self.mhartid = number
+        self.mode = 3
+        self.pc = pc
+        self.reservation = -1
+        self.tick = 10
+        self.ialign = 1 if self.isa.has_compressed else 3
+        letters = sum(1 << (ord(c) - 65) for c in self.isa.letters) | 1 << 20
+        self.misa = letters | 2 << 62
+        self.flush_tlbs()
+
+    def flush_tlbs(self) -> None:
+        """Forget every cached translation."""
+        for tlb in ("tlb_read", "tlb_write", "tlb_fetch"):
+            self.state[tlb] = -1
+        self.state["page_slots"] = 0
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _SCALARS:
+            return int(self._record[name])
+        raise AttributeError(f"a hart has no {name}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _SCALARS:
+            self._record[name] = wrap(int(value))
+        elif name in self.__dict__:
+            self.__dict__[name] = value
+        else:
+            raise AttributeError(f"a hart has no {name}")
+
+    # --- memory ----------------------------------------------------------------------------------
+
+    def map_memory(self, base: int, array: np.ndarray, flags: int = READABLE | WRITABLE | EXECUTABLE) -> None:
+        """Put ``array`` (uint8, whole pages) at physical address ``base``; at most four regions."""
+        if base % 4096 or array.size % 4096 or array.dtype != np.uint8:
+            raise VtbookError(f"memory at {base:#x}: {array.size} bytes is not whole 4 KiB pages")
+        if len(self.memory) == REGIONS:
+            raise VtbookError(f"a hart maps at most {REGIONS} memory regions")
+        self.memory.append((base, array, flags))
+        row = len(self.memory) - 1
+        self.state["regions"][0, row] = (wrap(base), array.size, array.ctypes.data, flags)
+        self.flush_tlbs()
+
+    def watch(self, first: int, end: int, kind: int) -> None:
+        """Have ``on_watch`` called for accesses in ``first <= address < end``; 1 read, 2 write."""
+        n = self.watch_count
+        if n == WATCHES:
+            raise VtbookError(f"at most {WATCHES} watched address ranges")
+        self.state["watches"][0, n] = (wrap(first), wrap(end), kind)
+        self.watch_count = n + 1
+        self.flush_tlbs()
+
+    def unwatch(self, first: int, end: int, kind: int) -> None:
+        """Take back one ``watch``; ValueError if there is none such."""
+        rows = [tuple(int(v) for v in row) for row in self.state["watches"][0, : self.watch_count]]
+        rows.remove((wrap(first), wrap(end), kind))
+        for n, row in enumerate(rows):
+            self.state["watches"][0, n] = row
+        self.watch_count = len(rows)
+        self.flush_tlbs()
+
+    def find(self, address: int, size: int, need: int) -> np.ndarray | None:
+        """The bytes at a physical address if all are in one memory region that allows it."""
+        for base, array, flags in self.memory:
+            start = address - base
+            if 0 <= start and start + size <= array.size and flags & need == need:
+                return array[start : start + size]
+        return None
+
+    def _watched(self, address: int, size: int, kind: int, value: int) -> None:
+        for first, end, kinds in self.state["watches"][0, : self.watch_count]:
+            if kinds & kind and address < int(end) & MASK64 and address + size > int(first) & MASK64:
+                self.events.append(("watch", address, size, kind, value))
+                return
+
+    def _load(self, address: int, size: int, signed: bool = False) -> int:
+        address &= MASK64
+        found = self.find(address, size, READABLE)
+        if found is not None:
+            value = int.from_bytes(found.tobytes(), "little", signed=signed)
+        elif self.bus is None:
+            raise Trap(5, wrap(address))
+        else:
+            try:
+                value = self.bus.read(address, size)
+            except LookupError:
+                raise Trap(5, wrap(address)) from None
+        if self.watch_count:
+            self._watched(address, size, 1, value)
+        return wrap(value) if signed else value
+
+    def _store(self, address: int, size: int, value: int) -> None:
+        address &= MASK64
+        value &= (1 << 8 * size) - 1
+        found = self.find(address, size, WRITABLE)
+        if found is not None:
+            found[:] = np.frombuffer(value.to_bytes(size, "little"), np.uint8)
+        elif self.bus is None or self.find(address, size, READABLE) is not None:
+            raise Trap(7, wrap(address))
+        else:
+            try:
+                self.bus.write(address, size, value)
+            except LookupError:
+                raise Trap(7, wrap(address)) from None
+        if self.watch_count:
+            self._watched(address, size, 2, value)
+
+    def load8(self, address: int) -> int:
+        return self._load(address, 1)
+
+    def load16(self, address: int) -> int:
+        return self._load(address, 2)
+
+    def load32(self, address: int) -> int:
+        return self._load(address, 4)
+
+    def load64(self, address: int) -> int:
+        return self._load(address, 8, signed=True)
+
+    def store8(self, address: int, value: int) -> None:
+        self._store(address, 1, value)
+
+    def store16(self, address: int, value: int) -> None:
+        self._store(address, 2, value)
+
+    def store32(self, address: int, value: int) -> None:
+        self._store(address, 4, value)
+
+    def store64(self, address: int, value: int) -> None:
+        self._store(address, 8, value)
+
+    def lr_address(self, address: int, size: int) -> int:
+        address = wrap(address)
+        if address & (size - 1):
+            raise Trap(4, address)
+        return address
+
+    def amo_address(self, address: int, size: int) -> int:
+        address = wrap(address)
+        if address & (size - 1):
+            raise Trap(6, address)
+        if self.find(address & MASK64, size, READABLE | WRITABLE) is None:
+            raise Trap(7, address)  # atomics reach main memory only (a PMA of this board)
+        return address
+
+    def fetch(self, pc: int) -> int:
+        """The instruction at ``pc``: 16 bits, or 32 if the low bits say so; traps if not there."""
+        if pc & self.ialign:
+            raise Trap(0, pc)
+        address = pc & MASK64
+        low = self.find(address, 2, EXECUTABLE)
+        if low is None:
+            raise Trap(1, pc)
+        value = int(low[0]) | int(low[1]) << 8
+        if value & 3 == 3:
+            high = self.find(address + 2, 2, EXECUTABLE)
+            if high is None:
+                raise Trap(1, wrap(pc + 2))
+            value |= int(high[0]) << 16 | int(high[1]) << 24
+        return value
+
+    # --- control ---------------------------------------------------------------------------------
+
+    def branch(self, condition: bool, offset: int) -> None:
+        if condition:
+            self.jump(self.pc + offset)
+
+    def jump(self, target: int) -> None:
+        if target & self.ialign:
+            raise Trap(0, wrap(target))
+        self.next_pc = target
+
+    def raise_trap(self, cause: int, value: int) -> None:
+        raise Trap(cause, wrap(value))
+
+    def illegal(self) -> None:
+        raise Trap(2, self.fetch(self.pc))
+
+    def csr_read(self, number: int) -> int:
+        return wrap(int(csr.read_csr(self, number)))
+
+    def csr_write(self, number: int, value: int) -> None:
+        csr.write_csr(self, number, wrap(value))
+
+    def fence_instructions(self) -> None:
+        self.events.append(("fence.i",))
+
+    def wait_for_interrupt(self) -> None:
+        self.events.append(("wfi",))
+
+    def word(self, where: int) -> int:
+        return int(self.words[where >> 3])
+
+    def set_word(self, where: int, value: int) -> None:
+        self.words[where >> 3] = wrap(int(value))
+
+    def __repr__(self) -> str:
+        return f"<hart {self.mhartid}: pc {self.pc & MASK64:#x}, {self.instret} instructions>"
+
+
+#: A function told of each event that plain Python met: ('watch', address, size, kind, value) …
+EventSink = Callable[[tuple], None]

@@ -1,0 +1,91 @@
+"""The hart's state as one numpy record, and the codes that compiled code returns.
+
+The record is what compiled code gets a pointer to: first what the architecture defines, then what
+the machines keep for themselves (the memory map, the TLBs, why the loop stopped). Only the first
+part is the guest's state; ``ARCHITECTURAL`` names it.
+"""
+
+import numpy as np
+
+PAGE = 4096
+TLB_ENTRIES = 256
+REGIONS = 4
+WATCHES = 16
+
+_ARCHITECTURE = [
+    ("x", "i8", (33,)),  # x[32] takes what is written to x0
+    ("f", "i8", (32,)),
+    ("pc", "i8"),
+    ("mode", "i8"),  # 0 U, 1 S, 3 M
+    ("mstatus", "i8"),
+    ("misa", "i8"),
+    ("medeleg", "i8"),
+    ("mideleg", "i8"),
+    ("mie", "i8"),
+    ("mip", "i8"),
+    ("mtvec", "i8"),
+    ("mcounteren", "i8"),
+    ("mcountinhibit", "i8"),
+    ("mscratch", "i8"),
+    ("mepc", "i8"),
+    ("mcause", "i8"),
+    ("mtval", "i8"),
+    ("menvcfg", "i8"),
+    ("mhartid", "i8"),
+    ("fflags", "i8"),
+    ("frm", "i8"),
+    ("reservation", "i8"),  # address of the last load-reserved, or -1
+    ("instret", "i8"),  # instructions retired since reset; guests cannot write it
+    ("mcycle_offset", "i8"),  # mcycle = instret + this
+    ("minstret_offset", "i8"),
+    ("time_offset", "i8"),
+    ("tick", "i8"),  # instructions per tick of the time CSR
+]
+_ENGINE = [
+    ("zero", "i8"),
+    ("ialign", "i8"),  # bits that must be clear in a pc: 1, or 3 without the C extension
+    ("next_pc", "i8"),  # where a jump goes
+    ("trap_cause", "i8"),
+    ("trap_value", "i8"),
+    ("trap_exits", "i8"),  # 1: a trap leaves the loop instead of going to mtvec
+    ("target", "i8"),  # instret at which the budget ends
+    ("left", "i8"),  # budget left, less the instructions to the end of the current chain
+    ("slot", "i8"),  # address of the decoded record where the loop stopped
+    ("page_pc", "i8"),  # virtual address of the page being executed
+    ("page_slots", "i8"),  # address of its first decoded record
+    ("regions", "i8", (REGIONS, 4)),  # base, size, host address, flags
+    ("watches", "i8", (WATCHES, 3)),  # first, end, 1 read | 2 write
+    ("watch_count", "i8"),
+    ("tables", "i8"),  # address of the decode cache's directory
+    ("tlb_read", "i8", (TLB_ENTRIES, 2)),  # page address or -1; host address minus guest address
+    ("tlb_write", "i8", (TLB_ENTRIES, 2)),
+    ("tlb_fetch", "i8", (TLB_ENTRIES, 2)),  # page address or -1; address of its decoded records
+]
+
+HART = np.dtype(_ARCHITECTURE + _ENGINE, align=True)
+ARCHITECTURAL = tuple(name for name, *_ in _ARCHITECTURE)
+
+
+def offset(field: str) -> int:
+    """Byte offset of a field in the record."""
+    return HART.fields[field][1]  # type: ignore[index]
+
+
+# Flags of a region.
+READABLE, WRITABLE, EXECUTABLE = 1, 2, 4
+
+# What a compiled definition returns (numba's status code): 0 is "go on with the next instruction".
+NEXT = 0
+TRAP = 1  # trap_cause and trap_value are set
+JUMP = 2  # next_pc is set
+BRANCH = 3  # taken: next_pc is set, and is pc plus the instruction's own offset
+PYTHON = 4  # only plain Python can do this one: a device, a watched address
+FENCE_I = 5  # done; the decode cache must be emptied
+WFI = 6  # done; nothing to do until an interrupt
+
+# Why the compiled loop came back.
+STOP_BUDGET = 10  # the budget is used up
+STOP_DECODE = 11  # this slot is not decoded yet
+STOP_LOOKUP = 12  # the page at pc has no decoded records yet
+STOP_BREAK = 13  # a breakpoint stands here
+STOP_COMPILE = 14  # the instruction's group is not compiled yet

@@ -1,0 +1,36 @@
+"""The plain-Python machine: one instruction at a time, by calling its definition."""
+
+from __future__ import annotations
+
+from vtbook.cpu.hart import Hart
+from vtbook.cpu.traps import Trap, take_trap
+from vtbook.isa.instruction_set import Decoded
+from vtbook.isa.operations import wrap
+
+
+def execute(h: Hart) -> Decoded:
+    """Fetch, decode and run one instruction. Raises ``Trap`` with the pc still at it."""
+    word = h.fetch(h.pc)
+    decoded = h.isa.decode(word)
+    if decoded is None:
+        raise Trap(2, word)
+    h.next_pc = h.pc + decoded.size
+    decoded.instruction.function(h, decoded.operands)
+    h.pc = h.next_pc
+    h.instret += 1
+    return decoded
+
+
+def step(h: Hart) -> Trap | None:
+    """Run one instruction, and take its trap if it has one.
+
+    Returns the trap, or None. A trap that the guest's handler cannot take (``trap_exits`` is set,
+    or the handler's first instruction traps itself) leaves the pc where it was and is marked
+    ``unhandled``.
+    """
+    try:
+        execute(h)
+    except Trap as trap:
+        trap.unhandled = bool(h.trap_exits) or not take_trap(h, trap.cause, wrap(trap.value))
+        return trap
+    return None

@@ -1,0 +1,62 @@
+"""Traps: their causes, and how a hart takes one (privileged specification, 3.1.6 to 3.1.16)."""
+
+from vtbook.isa.operations import select
+
+CAUSES = {
+    0: "instruction address misaligned",
+    1: "instruction access fault",
+    2: "illegal instruction",
+    3: "breakpoint",
+    4: "load address misaligned",
+    5: "load access fault",
+    6: "store/AMO address misaligned",
+    7: "store/AMO access fault",
+    8: "environment call from U-mode",
+    9: "environment call from S-mode",
+    11: "environment call from M-mode",
+    12: "instruction page fault",
+    13: "load page fault",
+    15: "store/AMO page fault",
+}
+INTERRUPTS = {3: "machine software interrupt", 7: "machine timer interrupt", 11: "machine external interrupt"}
+MODES = {0: "U", 1: "S", 3: "M"}
+
+
+def cause_name(cause: int) -> str:
+    """A cause in words; interrupts have the top bit set."""
+    if cause < 0:
+        number = cause & 0xFFF
+        return INTERRUPTS.get(number, f"interrupt {number}")
+    return CAUSES.get(cause, f"exception {cause}")
+
+
+class Trap(Exception):
+    """A trap on its way from a definition to the hart, in plain Python."""
+
+    def __init__(self, cause: int, value: int = 0):
+        super().__init__(cause_name(cause))
+        self.cause = cause
+        self.value = value
+        self.unhandled = False  # no handler of the guest can take it
+
+
+def take_trap(h, cause, value):
+    """Go to the machine-mode trap handler (privileged spec 3.1.6.1, 3.1.7).
+
+    Runs in plain Python and under numba. Returns False if this trap can only repeat itself: the
+    first instruction of the handler trapped, so no instruction will ever retire again. The hart
+    then stays as it was.
+    """
+    base = h.mtvec & ~3
+    target = base + select((h.mtvec & 1 == 1) & (cause < 0), 4 * (cause & 0xFFF), 0)
+    if h.pc == target and h.mode == 3:
+        return False
+    status = h.mstatus
+    enabled = select(status & 8 != 0, 1 << 7, 0)
+    h.mepc = h.pc
+    h.mcause = cause
+    h.mtval = value
+    h.mstatus = (status & ~(1 << 3 | 1 << 7 | 3 << 11)) | enabled | (h.mode << 11)
+    h.mode = 3
+    h.pc = target
+    return True
