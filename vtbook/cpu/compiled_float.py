@@ -89,7 +89,7 @@ def compile_from_source(function: Function) -> None:
     @lower_builtin(function, *signature.args)
     def call(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
         flags = Flags()
-        flags.error_model = "numpy"
+        flags.error_model = "numpy"  # type: ignore[misc, assignment]
         routine = context.compile_subroutine(builder, function, signature, flags=flags).fndesc
         # No routine raises, so there is no status to look at.
         _status, result = context.call_conv.call_function(
