@@ -1,0 +1,99 @@
+"""The console: where the guest's characters go, and where its input waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from vtbook.devices import state
+
+OUTPUT_LIMIT = 16 << 20
+
+
+class Console:
+    """A two-way line of bytes between a guest and the reader.
+
+    A device puts the guest's bytes in with `write` and takes typed bytes out with `take`.
+    The reader looks at `output` or `text` and types with `feed`.
+
+    Args:
+        sink: called with each piece of output as it comes, for instance to print it.
+        limit: bytes of output to keep. When it is reached the oldest half goes and `dropped`
+            counts it, so that a guest that prints for ever does not fill the host's memory.
+
+    Attributes:
+        muted: while true the sink is not called. A machine that replays the past sets it.
+        on_input: called after each `feed`, so that a device may raise its interrupt.
+    """
+
+    STATE: ClassVar[dict[str, state.Check]] = {
+        "output": state.octets,
+        "input": state.octets,
+        "dropped": state.uint(64),
+    }
+
+    def __init__(
+        self, sink: Callable[[bytes], object] | None = None, *, limit: int = OUTPUT_LIMIT
+    ) -> None:
+        self.sink = sink
+        self.limit = limit
+        self.muted = False
+        self.dropped = 0
+        self.on_input: Callable[[], None] | None = None
+        self._output = bytearray()
+        self._input = bytearray()
+
+    @property
+    def output(self) -> bytes:
+        """What the guest has written so far (the newest `limit` bytes of it)."""
+        return bytes(self._output)
+
+    @property
+    def text(self) -> str:
+        """`output` as text: UTF-8, with a replacement mark for anything else."""
+        return self._output.decode("utf-8", "replace")
+
+    @property
+    def waiting(self) -> int:
+        """How many typed bytes the guest has not taken yet."""
+        return len(self._input)
+
+    def write(self, data: bytes) -> None:
+        """The guest writes `data`."""
+        self._output += data
+        if len(self._output) > self.limit:
+            surplus = len(self._output) - self.limit // 2
+            del self._output[:surplus]
+            self.dropped += surplus
+        if self.sink is not None and not self.muted:
+            self.sink(data)
+
+    def feed(self, data: bytes | str) -> None:
+        """The reader types `data` (a string is sent as UTF-8)."""
+        self._input += data.encode() if isinstance(data, str) else data
+        if self.on_input is not None:
+            self.on_input()
+
+    def take(self) -> int | None:
+        """The oldest typed byte, which is then gone; None if nothing is waiting."""
+        return self._input.pop(0) if self._input else None
+
+    def clear(self) -> None:
+        """Forget the output so far."""
+        self._output.clear()
+        self.dropped = 0
+
+    def state(self) -> dict[str, Any]:
+        """Output, waiting input and `dropped`, as plain data."""
+        return {"output": self.output, "input": bytes(self._input), "dropped": self.dropped}
+
+    def load_state(self, saved: dict[str, Any]) -> None:
+        """Go back to a state that `state` gave; sink and limit stay as they are.
+
+        Raises:
+            DeviceStateError: `saved` is not such a state.
+        """
+        state.check_state("Console", saved, self.STATE)
+        self._output[:] = saved["output"]
+        self._input[:] = saved["input"]
+        self.dropped = saved["dropped"]
