@@ -1,0 +1,91 @@
+"""Errors in a source text: where they are, and how they are shown."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from vtbook.errors import VtbookError
+
+#: An assembly stops after this many errors.
+MAX_ERRORS = 20
+
+
+class Span(NamedTuple):
+    """A piece of one source line: line from 1, columns from 0, the end excluded."""
+
+    line: int
+    column: int
+    end: int
+
+
+class SourceError(VtbookError):
+    """One thing wrong at one place; collected into an AssemblyError."""
+
+    def __init__(self, message: str, span: Span):
+        super().__init__(message)
+        self.message = message
+        self.span = span
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One error of a source text. ``line`` and ``column`` count from 1."""
+
+    filename: str
+    line: int
+    column: int
+    width: int
+    message: str
+    source: str
+
+    def __str__(self) -> str:
+        before = self.source[: self.column - 1]
+        indent = "".join(c if c == "\t" else " " for c in before)
+        marker = "^" + "~" * (min(self.width, len(self.source) - len(before)) - 1)
+        where = f"{self.filename}:{self.line}:{self.column}"
+        return f"{where}: {self.message}\n    {self.source}\n    {indent}{marker}"
+
+
+class AssemblyError(VtbookError):
+    """The source text cannot be assembled; ``diagnostics`` holds every error, 20 at most."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]):
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("\n".join(str(d) for d in self.diagnostics))
+
+
+class Diagnostics:
+    """Collects the errors of one source text."""
+
+    def __init__(self, source: str, filename: str):
+        self.lines = source.split("\n")
+        self.filename = filename
+        self.errors: list[SourceError] = []
+
+    def add(self, error: SourceError) -> None:
+        """Note an error; raises AssemblyError when there are too many."""
+        if not any(e.span == error.span and e.message == error.message for e in self.errors):
+            self.errors.append(error)
+        if len(self.errors) >= MAX_ERRORS:
+            self.check()
+
+    def check(self) -> None:
+        """Raise AssemblyError if there was any error."""
+        if self.errors:
+            self.errors.sort(key=lambda e: e.span)
+            raise AssemblyError(self._diagnostic(e) for e in self.errors)
+
+    def _diagnostic(self, error: SourceError) -> Diagnostic:
+        line, column, end = error.span
+        text = self.lines[line - 1] if line <= len(self.lines) else ""
+        width = max(1, end - column)
+        return Diagnostic(self.filename, line, column + 1, width, error.message, text.rstrip())
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """``"; did you mean addi or addiw?"``, or nothing if no known word is near."""
+    close = difflib.get_close_matches(word.lower(), list(known), n=3, cutoff=0.7)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
