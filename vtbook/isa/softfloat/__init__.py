@@ -2,9 +2,9 @@
 
 `core`, `arithmetic`, `fused`, `compare` and `convert` compute any binary format by
 integers alone; `single` and `double` name their operations as the instructions do;
-`fast` uses the host's FPU where the result is certain to be the same. Every function
-means the same in plain Python and compiled with 64-bit integers. Doubles are signed
-64-bit patterns, singles patterns 0..2**32-1; flags are fflags bits.
+`fast` uses the host's FPU (`host`) where the result is certain to be the same. Every
+function means the same in plain Python and compiled with 64-bit integers. Doubles are
+signed 64-bit patterns, singles patterns 0..2**32-1; flags are fflags bits.
 """
 
 from vtbook.isa.softfloat.bits import box32, unbox32

@@ -1,14 +1,18 @@
 """Double precision (binary64): the operations under the names the instructions use.
 
-A double is its bit pattern as a signed 64-bit number.
-`rm` is a rounding mode 0..4, flags are fflags bits. Each
-function returns (bits, flags) unless it says otherwise.
+A double is its bit pattern as a signed 64-bit number. `rm` is a
+rounding mode 0..4, flags are fflags bits. Each function returns (bits, flags) unless it
+says otherwise.
 """
 
 from vtbook.isa.softfloat.arithmetic import add, divide, multiply, square_root, subtract
 from vtbook.isa.softfloat.compare import class_mask, equal, extremum, less, less_equal
 from vtbook.isa.softfloat.convert import change_format, from_integer, to_integer
 from vtbook.isa.softfloat.fused import multiply_add
+from vtbook.isa.softfloat.host import f32_bits_to_f64, f64_to_bits
+
+# Up to here every integer is a double, and the host converts it.
+EXACT = 1 << 53
 
 
 def f64_add(a: int, b: int, rm: int) -> tuple[int, int]:
@@ -98,25 +102,31 @@ def f64_to_f32(a: int, rm: int) -> tuple[int, int]:
 
 def f32_to_f64(a: int) -> tuple[int, int]:
     """Return the single a as a double; exact."""
+    field = (a >> 23) & 0xFF
+    if field != 0 and field != 0xFF:
+        return f64_to_bits(f32_bits_to_f64(a)), 0
     return change_format(a, 0, 8, 23, 11, 52)
 
 
 def i32_to_f64(value: int, rm: int) -> tuple[int, int]:
     """Return the low 32 bits of value, signed, as a double."""
-    low = ((value & 0xFFFF_FFFF) ^ 0x8000_0000) - 0x8000_0000
-    return from_integer(low, 0, rm, 11, 52)
+    return i64_to_f64(((value & 0xFFFF_FFFF) ^ 0x8000_0000) - 0x8000_0000, rm)
 
 
 def u32_to_f64(value: int, rm: int) -> tuple[int, int]:
     """Return the low 32 bits of value, unsigned, as a double."""
-    return from_integer(value & 0xFFFF_FFFF, 0, rm, 11, 52)
+    return i64_to_f64(value & 0xFFFF_FFFF, rm)
 
 
 def i64_to_f64(value: int, rm: int) -> tuple[int, int]:
     """Return the signed 64-bit value as a double."""
+    if value >= -EXACT and value <= EXACT:
+        return f64_to_bits(float(value)), 0
     return from_integer(value, 0, rm, 11, 52)
 
 
 def u64_to_f64(value: int, rm: int) -> tuple[int, int]:
-    """Return the unsigned 64-bit value as a double."""
+    """Return the 64-bit value, its bits read as unsigned, as a double."""
+    if value >= 0:
+        return i64_to_f64(value, rm)
     return from_integer(value, 1, rm, 11, 52)

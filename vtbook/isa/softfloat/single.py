@@ -1,14 +1,18 @@
 """Single precision (binary32): the operations under the names the instructions use.
 
-A single is its bit pattern, 0..2**32-1.
-`rm` is a rounding mode 0..4, flags are fflags bits. Each
-function returns (bits, flags) unless it says otherwise.
+A single is its bit pattern, 0..2**32-1. `rm` is a
+rounding mode 0..4, flags are fflags bits. Each function returns (bits, flags) unless it
+says otherwise.
 """
 
 from vtbook.isa.softfloat.arithmetic import add, divide, multiply, square_root, subtract
 from vtbook.isa.softfloat.compare import class_mask, equal, extremum, less, less_equal
 from vtbook.isa.softfloat.convert import from_integer, to_integer
 from vtbook.isa.softfloat.fused import multiply_add
+from vtbook.isa.softfloat.host import f64_to_f32_bits
+
+# Up to here every integer is a single, and the host converts it.
+EXACT = 1 << 24
 
 
 def f32_add(a: int, b: int, rm: int) -> tuple[int, int]:
@@ -93,20 +97,23 @@ def f32_to_u64(a: int, rm: int) -> tuple[int, int]:
 
 def i32_to_f32(value: int, rm: int) -> tuple[int, int]:
     """Return the low 32 bits of value, signed, as a single."""
-    low = ((value & 0xFFFF_FFFF) ^ 0x8000_0000) - 0x8000_0000
-    return from_integer(low, 0, rm, 8, 23)
+    return i64_to_f32(((value & 0xFFFF_FFFF) ^ 0x8000_0000) - 0x8000_0000, rm)
 
 
 def u32_to_f32(value: int, rm: int) -> tuple[int, int]:
     """Return the low 32 bits of value, unsigned, as a single."""
-    return from_integer(value & 0xFFFF_FFFF, 0, rm, 8, 23)
+    return i64_to_f32(value & 0xFFFF_FFFF, rm)
 
 
 def i64_to_f32(value: int, rm: int) -> tuple[int, int]:
     """Return the signed 64-bit value as a single."""
+    if value >= -EXACT and value <= EXACT:
+        return f64_to_f32_bits(float(value)), 0
     return from_integer(value, 0, rm, 8, 23)
 
 
 def u64_to_f32(value: int, rm: int) -> tuple[int, int]:
-    """Return the unsigned 64-bit value as a single."""
+    """Return the 64-bit value, its bits read as unsigned, as a single."""
+    if value >= 0:
+        return i64_to_f32(value, rm)
     return from_integer(value, 1, rm, 8, 23)
