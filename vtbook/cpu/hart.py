@@ -8,7 +8,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from vtbook.cpu import csr
-from vtbook.cpu.layout import ARCHITECTURAL, EXECUTABLE, HART, READABLE, REGIONS, WATCHES, WRITABLE
+from vtbook.cpu.layout import (
+    ARCHITECTURAL,
+    DEVICES,
+    EXECUTABLE,
+    HART,
+    READABLE,
+    REGIONS,
+    WATCHES,
+    WRITABLE,
+)
 from vtbook.cpu.traps import Trap
 from vtbook.errors import VtbookError
 from vtbook.isa.instruction_set import InstructionSet
@@ -109,7 +118,9 @@ class Hart:
 
     # --- memory ----------------------------------------------------------------------------------
 
-    def map_memory(self, base: int, array: np.ndarray, flags: int = READABLE | WRITABLE | EXECUTABLE) -> None:
+    def map_memory(
+        self, base: int, array: np.ndarray, flags: int = READABLE | WRITABLE | EXECUTABLE
+    ) -> None:
         """Put ``array`` (uint8, whole pages) at physical address ``base``; at most four regions."""
         if base % 4096 or array.size % 4096 or array.dtype != np.uint8:
             raise VtbookError(f"memory at {base:#x}: {array.size} bytes is not whole 4 KiB pages")
@@ -117,8 +128,16 @@ class Hart:
             raise VtbookError(f"a hart maps at most {REGIONS} memory regions")
         self.memory.append((base, array, flags))
         row = len(self.memory) - 1
-        self.state["regions"][0, row] = (wrap(base), array.size, array.ctypes.data, flags)
+        self.state["regions"][0, row] = (wrap(base), array.size, array.ctypes.data, flags, 0)
         self.flush_tlbs()
+
+    def map_device(self, first: int, end: int) -> None:
+        """Accesses in ``first <= address < end`` go to ``bus``; elsewhere outside memory they trap."""
+        n = self.device_count
+        if n == DEVICES:
+            raise VtbookError(f"a hart maps at most {DEVICES} device ranges")
+        self.state["devices"][0, n] = (wrap(first), wrap(end))
+        self.device_count = n + 1
 
     def watch(self, first: int, end: int, kind: int) -> None:
         """Have ``on_watch`` called for accesses in ``first <= address < end``; 1 read, 2 write."""
@@ -142,13 +161,17 @@ class Hart:
         """The bytes at a physical address if all are in one memory region that allows it."""
         for base, array, flags in self.memory:
             start = address - base
-            if 0 <= start and start + size <= array.size and flags & need == need:
+            if start >= 0 and start + size <= array.size and flags & need == need:
                 return array[start : start + size]
         return None
 
     def _watched(self, address: int, size: int, kind: int, value: int) -> None:
         for first, end, kinds in self.state["watches"][0, : self.watch_count]:
-            if kinds & kind and address < int(end) & MASK64 and address + size > int(first) & MASK64:
+            if (
+                kinds & kind
+                and address < int(end) & MASK64
+                and address + size > int(first) & MASK64
+            ):
                 self.events.append(("watch", address, size, kind, value))
                 return
 

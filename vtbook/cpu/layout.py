@@ -11,6 +11,8 @@ PAGE = 4096
 TLB_ENTRIES = 256
 REGIONS = 4
 WATCHES = 16
+DEVICES = 32
+BREAKPOINTS = 64
 
 _ARCHITECTURE = [
     ("x", "i8", (33,)),  # x[32] takes what is written to x0
@@ -45,18 +47,31 @@ _ENGINE = [
     ("zero", "i8"),
     ("ialign", "i8"),  # bits that must be clear in a pc: 1, or 3 without the C extension
     ("next_pc", "i8"),  # where a jump goes
+    ("loaded", "i8"),  # value of a load that missed the TLB
     ("trap_cause", "i8"),
     ("trap_value", "i8"),
     ("trap_exits", "i8"),  # 1: a trap leaves the loop instead of going to mtvec
+    ("reason", "i8"),  # why compiled code left the loop
     ("target", "i8"),  # instret at which the budget ends
     ("left", "i8"),  # budget left, less the instructions to the end of the current chain
     ("slot", "i8"),  # address of the decoded record where the loop stopped
     ("page_pc", "i8"),  # virtual address of the page being executed
     ("page_slots", "i8"),  # address of its first decoded record
-    ("regions", "i8", (REGIONS, 4)),  # base, size, host address, flags
+    ("stop_slot", "i8"),  # record in which the end of the budget stands for the moment, or 0
+    ("stop_saved", "i8"),  # the handler that belongs there
+    ("regions", "i8", (REGIONS, 5)),  # base, size, host address, flags, directory of decoded pages
+    ("devices", "i8", (DEVICES, 2)),  # first address, end
+    ("device_count", "i8"),
     ("watches", "i8", (WATCHES, 3)),  # first, end, 1 read | 2 write
     ("watch_count", "i8"),
-    ("tables", "i8"),  # address of the decode cache's directory
+    ("breakpoints", "i8", (BREAKPOINTS,)),
+    ("breakpoint_count", "i8"),
+    ("arena_next", "i8"),  # where the next page of decoded records goes
+    ("arena_end", "i8"),
+    ("decoder", "i8"),  # address of the decoder's tables
+    ("handlers", "i8"),  # address of the table of handlers
+    ("profile", "i8"),  # address of one counter a handler, or 0
+    ("scratch", "i8"),  # address of room for one chain of slot numbers
     ("tlb_read", "i8", (TLB_ENTRIES, 2)),  # page address or -1; host address minus guest address
     ("tlb_write", "i8", (TLB_ENTRIES, 2)),
     ("tlb_fetch", "i8", (TLB_ENTRIES, 2)),  # page address or -1; address of its decoded records
@@ -84,8 +99,11 @@ FENCE_I = 5  # done; the decode cache must be emptied
 WFI = 6  # done; nothing to do until an interrupt
 
 # Why the compiled loop came back.
-STOP_BUDGET = 10  # the budget is used up
-STOP_DECODE = 11  # this slot is not decoded yet
-STOP_LOOKUP = 12  # the page at pc has no decoded records yet
-STOP_BREAK = 13  # a breakpoint stands here
-STOP_COMPILE = 14  # the instruction's group is not compiled yet
+BUDGET = 10  # the budget may end inside this chain
+DECODE = 11  # this slot is not decoded yet
+LOOKUP = 12  # next_pc is in a page that is not the current one
+BREAK = 13  # a breakpoint, or the end of the budget, stands here
+COMPILE = 14  # the instruction's group is not compiled yet
+ILLEGAL = 15  # no instruction has this encoding
+FLUSH = 16  # no room for another page of decoded records
+UNHANDLED = 17  # a trap that the guest cannot handle

@@ -21,16 +21,15 @@ def execute(h: Hart) -> Decoded:
     return decoded
 
 
-def step(h: Hart) -> Trap | None:
+def step(h: Hart) -> tuple[Trap | None, Decoded | None]:
     """Run one instruction, and take its trap if it has one.
 
-    Returns the trap, or None. A trap that the guest's handler cannot take (``trap_exits`` is set,
+    Returns the trap or None, and the instruction that retired or None. A trap that the guest's handler cannot take (``trap_exits`` is set,
     or the handler's first instruction traps itself) leaves the pc where it was and is marked
     ``unhandled``.
     """
     try:
-        execute(h)
+        return None, execute(h)
     except Trap as trap:
         trap.unhandled = bool(h.trap_exits) or not take_trap(h, trap.cause, wrap(trap.value))
-        return trap
-    return None
+        return trap, None

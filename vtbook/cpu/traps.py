@@ -18,7 +18,11 @@ CAUSES = {
     13: "load page fault",
     15: "store/AMO page fault",
 }
-INTERRUPTS = {3: "machine software interrupt", 7: "machine timer interrupt", 11: "machine external interrupt"}
+INTERRUPTS = {
+    3: "machine software interrupt",
+    7: "machine timer interrupt",
+    11: "machine external interrupt",
+}
 MODES = {0: "U", 1: "S", 3: "M"}
 
 
@@ -43,13 +47,13 @@ class Trap(Exception):
 def take_trap(h, cause, value):
     """Go to the machine-mode trap handler (privileged spec 3.1.6.1, 3.1.7).
 
-    Runs in plain Python and under numba. Returns False if this trap can only repeat itself: the
-    first instruction of the handler trapped, so no instruction will ever retire again. The hart
-    then stays as it was.
+    Runs in plain Python and under numba. Returns False, and leaves the hart as it was, if nobody
+    can handle the trap: mtvec is still 0, as after reset, or the first instruction of the handler
+    trapped, so that no instruction would ever retire again.
     """
     base = h.mtvec & ~3
     target = base + select((h.mtvec & 1 == 1) & (cause < 0), 4 * (cause & 0xFFF), 0)
-    if h.pc == target and h.mode == 3:
+    if h.mtvec == 0 or (h.pc == target and h.mode == 3):
         return False
     status = h.mstatus
     enabled = select(status & 8 != 0, 1 << 7, 0)

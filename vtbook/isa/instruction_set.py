@@ -91,7 +91,9 @@ class InstructionSet:
             raise KeyError(f"{self.name} has no instruction {name!r}")
         return found
 
-    def __add__(self, other: InstructionSet | Extension | Instruction | Compressed) -> InstructionSet:
+    def __add__(
+        self, other: InstructionSet | Extension | Instruction | Compressed
+    ) -> InstructionSet:
         if isinstance(other, InstructionSet):
             return InstructionSet(self.extensions + other.extensions)
         if isinstance(other, Extension):

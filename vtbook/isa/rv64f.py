@@ -4,7 +4,7 @@ The arithmetic is in ``vtbook.isa.softfloat``."""
 
 from vtbook.isa.definition import Extension, instruction
 from vtbook.isa.floating import accrue, need_float, rounding
-from vtbook.isa.operations import load32, store32, sext32
+from vtbook.isa.operations import load32, sext32, store32
 from vtbook.isa.softfloat import (
     box32,
     f32_add_fast,

@@ -1,0 +1,343 @@
+"""From definitions to machine code: numba compiles each, LLVM joins them, a cache keeps the result.
+
+One object file holds the runtime, and one each extension of an instruction set; they are cached by
+a hash of everything they are made from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import tempfile
+import threading
+import types as pytypes
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import platformdirs
+from llvmlite import binding as llvm
+
+from vtbook.cpu import decode_tables, layout, threaded, traits
+from vtbook.cpu.decode_tables import FAR, SHORT, operand_layout
+from vtbook.isa import operations as ops
+from vtbook.isa.definition import Instruction
+
+Progress = Callable[[str], None]
+
+_lock = threading.RLock()
+
+
+@cache
+def target_machine() -> llvm.TargetMachine:
+    """LLVM's description of this computer's processor."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=2,
+        codemodel="default",
+        reloc="pic",
+    )
+
+
+@cache
+def _fingerprint() -> str:
+    """Hash of this package's sources, of the compilers' versions and of the processor."""
+    made = hashlib.sha256()
+    root = Path(__file__).parent
+    for folder in (root, root.parent / "isa"):
+        for path in sorted(folder.rglob("*.py")):
+            if "assembler" not in path.parts:
+                made.update(path.read_bytes())
+    made.update(llvmlite.__version__.encode())
+    made.update(_numba_version().encode())
+    made.update(llvm.get_host_cpu_name().encode())
+    made.update(llvm.get_host_cpu_features().flatten().encode())
+    return made.hexdigest()
+
+
+def _numba_version() -> str:
+    from importlib.metadata import version
+
+    return version("numba")
+
+
+def cache_folder() -> Path:
+    """Where compiled code is kept; ``VTBOOK_CACHE`` in the environment overrides it."""
+    given = os.environ.get("VTBOOK_CACHE")
+    return Path(given) if given else Path(platformdirs.user_cache_dir("vtbook")) / "code"
+
+
+def _definition_text(instruction: Instruction) -> str:
+    """What a definition is made from: its source, or its byte code, and its encoding."""
+    function = instruction.function
+    try:
+        source = inspect.getsource(function)
+    except (OSError, TypeError):
+        source = repr((function.__code__.co_code, function.__code__.co_consts))
+    called = sorted(traits.referenced_functions(function).items())
+    parts = [inspect.getsource(f) if f.__module__ == function.__module__ else n for n, f in called]
+    return "\n".join([instruction.syntax, instruction.encoding.pattern, source, *parts])
+
+
+class Library:
+    """Compiled code of one process: the runtime, and the handlers of each group of instructions."""
+
+    def __init__(self) -> None:
+        empty = llvm.parse_assembly(f'target triple = "{target_machine().triple}"')
+        self._engine = llvm.create_mcjit_compiler(empty, target_machine())
+        self._loaded: dict[str, str] = {}
+
+    def address(self, symbol: str) -> int:
+        """Address of a compiled function."""
+        return self._engine.get_function_address(symbol)
+
+    def runtime(self, progress: Progress) -> None:
+        """Load the runtime: the loop, the decoder, memory off the fast path."""
+        self._load("runtime", "the runtime", _runtime_text, progress)
+        for symbol in threaded.runtime_symbols():
+            llvm.add_symbol(symbol, self.address(symbol))
+
+    def group(
+        self,
+        name: str,
+        instructions: Iterable[Instruction],
+        short: frozenset[str],
+        progress: Progress,
+    ) -> str:
+        """Load the handlers of some instructions; returns the suffix of their symbols.
+
+        ``short`` names the instructions that also have a two-byte form.
+        """
+        members = list(instructions)
+        text = "\n".join(_definition_text(i) + str(i.name in short) for i in members)
+        suffix = hashlib.sha256(text.encode()).hexdigest()[:12]
+        key = f"{name}-{suffix}"
+        self._load(
+            key,
+            f"{len(members)} instructions of {name}",
+            lambda: _group_text(members, short, suffix),
+            progress,
+        )
+        return suffix
+
+    def _load(self, key: str, what: str, build: Callable[[], Any], progress: Progress) -> None:
+        with _lock:
+            if key in self._loaded:
+                return
+            path = cache_folder() / f"{key}-{_fingerprint()[:16]}.o"
+            try:
+                data = path.read_bytes()
+                if hashlib.sha256(data[32:]).digest() != data[:32]:
+                    raise ValueError("damaged")
+            except (OSError, ValueError):
+                progress(f"compiling {what}")
+                made = target_machine().emit_object(build())
+                data = hashlib.sha256(made).digest() + made
+                _write_atomically(path, data)
+            self._engine.add_object_file(llvm.ObjectFileRef.from_data(data[32:]))
+            self._engine.finalize_object()
+            self._loaded[key] = what
+
+
+@cache
+def library() -> Library:
+    """The process's compiled code."""
+    return Library()
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    """Write a cache file so that another process never sees half of it; a full disk is no error."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(data)
+        os.replace(file.name, path)
+    except OSError:
+        return
+
+
+# --- numba ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _wrapping_arithmetic():
+    """Guest integers wrap; numba marks signed sums "no signed wrap" unless told otherwise."""
+    from numba.cpython import numbers
+
+    flags = numbers._int_arith_flags
+    numbers._int_arith_flags = lambda rettype: []
+    try:
+        yield
+    finally:
+        numbers._int_arith_flags = flags
+
+
+_registered: set[Any] = set()
+
+
+def _register_csr() -> None:
+    """The CSR operations are the functions of ``vtbook.cpu.csr``."""
+    from numba.extending import overload
+
+    from vtbook.cpu import csr
+
+    if csr.read_csr in _registered:
+        return
+    for operation, function in ((ops.csr_read, csr.read_csr), (ops.csr_write, csr.write_csr)):
+        _registered.add(function)
+        _register_called(function)
+        overload(operation, strict=False, jit_options={"error_model": "numpy"})(
+            lambda *arguments, function=function: function
+        )
+
+
+def _register_called(function: pytypes.FunctionType) -> None:
+    """Let numba compile the plain functions that a definition calls."""
+    from numba.extending import register_jitable
+
+    for called in traits.referenced_functions(function).values():
+        if called in _registered or called.__module__.startswith("vtbook.isa.softfloat"):
+            continue
+        _registered.add(called)
+        _register_called(called)
+        register_jitable(error_model="numpy")(called)
+
+
+def _compile(function: Any, arguments: tuple[Any, ...], result: Any) -> tuple[str, str]:
+    """Compile one function with numba; returns its LLVM text and its symbol."""
+    from numba.core import compiler
+    from numba.core.registry import cpu_target
+
+    import vtbook.cpu.compiled_float
+    import vtbook.cpu.lowering  # noqa: F401 - registers the operations
+
+    flags = compiler.Flags()
+    flags.no_cpython_wrapper = True
+    flags.no_cfunc_wrapper = True
+    flags.error_model = "numpy"
+    flags.nrt = False
+    _register_csr()
+    _register_called(function)
+    with _wrapping_arithmetic():
+        made = compiler.compile_extra(
+            cpu_target.typing_context,
+            cpu_target.target_context,
+            function,
+            arguments,
+            result,
+            flags,
+            {},
+        )
+    return made.library.get_llvm_str(), made.fndesc.llvm_func_name
+
+
+def _hart_type() -> Any:
+    from numba.np import numpy_support
+
+    return numpy_support.from_dtype(layout.HART)
+
+
+def _operands_type(instruction: Instruction, with_size: bool) -> Any:
+    """Numba's record type of an instruction's decoded operands."""
+    import numpy as np
+    from numba.np import numpy_support
+
+    operands = operand_layout(instruction.encoding, with_size).values()
+    if not operands:
+        return numpy_support.from_dtype(np.dtype([("handler", "i8"), ("none", "i8")]))
+    return numpy_support.from_dtype(
+        np.dtype(
+            {
+                "names": [o.name for o in operands],
+                "formats": [f"{'i' if o.signed else 'u'}{o.size}" for o in operands],
+                "offsets": [o.byte for o in operands],
+                "itemsize": decode_tables.SLOT,
+            }
+        )
+    )
+
+
+def _join(glue: str, parts: list[str], keep: Callable[[str], bool]) -> Any:
+    """Link LLVM texts into one optimised module that shows only the symbols to keep."""
+    header = f'target triple = "{target_machine().triple}"\n'
+    module = llvm.parse_assembly(header + glue)
+    for part in parts:
+        module.link_in(llvm.parse_assembly(part))
+    for function in module.functions:
+        if not function.is_declaration and not keep(function.name):
+            function.linkage = "internal"
+    for variable in module.global_variables:
+        if not variable.is_declaration:
+            variable.linkage = "internal"
+    builder = llvm.create_pass_builder(target_machine(), llvm.PipelineTuningOptions(speed_level=2))
+    builder.getModulePassManager().run(module, builder)
+    return module
+
+
+#: A definition whose LLVM text is longer than this is called, not copied into each handler.
+INLINE_LIMIT = 250
+
+
+def _group_text(instructions: list[Instruction], short: frozenset[str], suffix: str) -> Any:
+    from numba.core import types
+
+    from vtbook.cpu.lowering import BranchMode
+
+    glue = threaded.declarations()
+    parts = []
+    for instruction in instructions:
+        facts = traits.traits_of(instruction)
+        BranchMode.relative = bool(facts.offset_operand)
+        arguments = (_hart_type(), _operands_type(instruction, facts.uses_size))
+        text, symbol = _compile(instruction.function, arguments, types.none)
+        parts.append(text)
+        glue += f'declare i32 @"{symbol}"(ptr, ptr, ptr, ptr)\n'
+        operands = operand_layout(instruction.encoding, facts.uses_size)
+        distance = operands.get(facts.offset_operand)
+        inline = text.count("\n") < INLINE_LIMIT
+        for variant in range(4):
+            if (
+                (variant & FAR
+                and distance is None)
+                or (variant & SHORT
+                and instruction.name not in short)
+            ):
+                continue
+            name = f"{instruction.name}.{suffix}"
+            glue += threaded.handler(name, symbol, facts, variant, distance, inline)
+    return _join(glue, parts, lambda name: name.startswith("vt_"))
+
+
+def _runtime_text() -> Any:
+    from numba.core import types
+
+    from vtbook.cpu import runtime
+
+    hart = _hart_type()
+    glue = threaded.runtime_glue()
+    parts = []
+    for function, extra in (
+        (runtime.load, 2),
+        (runtime.store, 3),
+        (runtime.amo, 2),
+        (runtime.service, 0),
+    ):
+        text, symbol = _compile(function, (hart, *[types.int64] * extra), types.int64)
+        parts.append(text)
+        kinds = "".join(", i64" for _ in range(extra))
+        names = "".join(f", i64 %a{n}" for n in range(extra))
+        glue += (
+            f'declare i32 @"{symbol}"(ptr, ptr, ptr{kinds})\n'
+            f"define i64 @vt_{function.__name__}(ptr %h{names}) {{\n"
+            "  %value = alloca i64\n  %info = alloca i64\n"
+            f'  %status = call i32 @"{symbol}"(ptr %value, ptr %info, ptr %h{names})\n'
+            "  %result = load i64, ptr %value\n  ret i64 %result\n}\n"
+        )
+    return _join(glue, parts, lambda name: name.startswith("vt_"))

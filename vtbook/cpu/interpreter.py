@@ -1,0 +1,256 @@
+"""The compiled interpreter: a hart driven by threaded code, one handler an instruction."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from vtbook.cpu import compiler, plain
+from vtbook.cpu.decode_tables import (
+    BAD,
+    FAR,
+    FIRST,
+    ODD,
+    PAGE_BYTES,
+    PAGE_END,
+    PROFILE,
+    SHORT,
+    SLOTS,
+    STOP,
+    UNDECODED,
+    DecodeTables,
+    operand_layout,
+)
+from vtbook.cpu.hart import Hart
+from vtbook.cpu.layout import (
+    BREAK,
+    BREAKPOINTS,
+    BUDGET,
+    COMPILE,
+    DECODE,
+    FENCE_I,
+    FLUSH,
+    ILLEGAL,
+    LOOKUP,
+    PYTHON,
+    UNHANDLED,
+    WFI,
+)
+from vtbook.cpu.traits import traits_of
+from vtbook.errors import VtbookError
+from vtbook.isa.instruction_set import InstructionSet
+from vtbook.isa.operations import MASK64, wrap
+
+ARENA_PAGES = 512
+NO_LIMIT = 1 << 62
+
+#: Extensions that most programs never touch: compiled when one of their instructions is met.
+LATE = frozenset({"F", "D", "A"})
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why a run ended: ``reason`` is one of ``layout``'s codes."""
+
+    reason: int
+    executed: int
+    trap: plain.Trap | None = None
+    events: tuple = ()
+
+
+class CompiledSet:
+    """Handlers and decoder tables of one instruction set, shared by all harts that use it."""
+
+    def __init__(self, isa: InstructionSet, progress: Callable[[str], None]):
+        self.isa = isa
+        self.progress = progress
+        self.tables = DecodeTables(isa, {n: traits_of(i) for n, i in isa.instructions.items()})
+        self.library = compiler.library()
+        self.library.runtime(progress)
+        address = self.library.address
+        self.run = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address("vt_run"))
+        self.short = frozenset(c.target.name for c in isa.compressed.values())
+        self.handlers = np.zeros(FIRST + 4 * len(isa.instructions), np.int64)
+        for number, symbol in (
+            (UNDECODED, f"vt_leave_{DECODE}"),
+            (PAGE_END, "vt_page_end"),
+            (STOP, f"vt_leave_{BREAK}"),
+            (BAD, f"vt_leave_{ILLEGAL}"),
+            (ODD, f"vt_leave_{PYTHON}"),
+            (PROFILE, "vt_profile"),
+        ):
+            self.handlers[number] = address(symbol)
+        self.handlers[FIRST:] = address(f"vt_leave_{COMPILE}")
+        self._waiting = {e.name: e for e in isa.extensions}
+        for name in list(self._waiting):
+            if name not in LATE:
+                self.compile_extension(name)
+
+    def compile_extension(self, name: str) -> None:
+        """Compile (or load) the handlers of one extension."""
+        extension = self._waiting.pop(name, None)
+        if extension is None:
+            return
+        members = [i for n, i in self.isa.instructions.items() if i in extension.instructions]
+        if not members:
+            return
+        suffix = self.library.group(
+            name, members, frozenset(i.name for i in members) & self.short, self.progress
+        )
+        for instruction in members:
+            first = self.tables.numbers[instruction.name]
+            facts = traits_of(instruction)
+            has_far = bool(operand_layout(instruction.encoding, False).get(facts.offset_operand))
+            for variant in range(4):
+                if (
+                    (variant & FAR
+                    and not has_far)
+                    or (variant & SHORT
+                    and instruction.name not in self.short)
+                ):
+                    continue
+                symbol = f"vt_{instruction.name}.{suffix}_{variant}"
+                self.handlers[first + variant] = self.library.address(symbol)
+
+    def extension_of(self, instruction_number: int) -> str:
+        """The extension of a handler number."""
+        name = list(self.isa.instructions)[(instruction_number - FIRST) // 4]
+        return next(
+            e.name for e in self.isa.extensions if any(i.name == name for i in e.instructions)
+        )
+
+
+_sets: dict[int, CompiledSet] = {}
+
+
+def compiled_set(
+    isa: InstructionSet, progress: Callable[[str], None] = lambda text: None
+) -> CompiledSet:
+    """The compiled form of an instruction set, made once a process."""
+    if id(isa) not in _sets:
+        _sets[id(isa)] = CompiledSet(isa, progress)
+    return _sets[id(isa)]
+
+
+class Interpreter:
+    """Runs a hart in compiled code, falling back to plain Python for what needs a device.
+
+    ``run`` returns for a reason of ``layout``: BUDGET, BREAK, WFI, UNHANDLED or PYTHON (an event
+    that the caller must see, such as a watched address; it is in ``Stop.events``).
+    """
+
+    def __init__(self, hart: Hart, progress: Callable[[str], None] = lambda text: None):
+        self.hart = hart
+        self.compiled = compiled_set(hart.isa, progress)
+        self._arena = np.zeros(ARENA_PAGES * PAGE_BYTES // 8 + 8, np.int64)
+        self._scratch = np.zeros(SLOTS + 1, np.int64)
+        self._directories: list[np.ndarray] = []
+        self._profile: np.ndarray | None = None
+        hart.decoder = self.compiled.tables.header.ctypes.data
+        hart.handlers = self.compiled.handlers.ctypes.data
+        hart.scratch = self._scratch.ctypes.data
+        self.flush()
+
+    def flush(self) -> None:
+        """Empty the decode cache, as ``fence.i`` does."""
+        h = self.hart
+        if len(self._directories) != len(h.memory):
+            self._directories = [np.zeros(array.size // 4096, np.int64) for _, array, _ in h.memory]
+        for row, directory in enumerate(self._directories):
+            directory[:] = 0
+            h.state["regions"][0, row, 4] = directory.ctypes.data
+        start = (self._arena.ctypes.data + 63) // 64 * 64
+        h.arena_next = start
+        h.arena_end = self._arena.ctypes.data + self._arena.nbytes
+        h.state["tlb_fetch"] = -1
+
+    def set_breakpoints(self, addresses: list[int]) -> None:
+        """Stop before the instruction at each of these addresses; at most 64."""
+        if len(addresses) > BREAKPOINTS:
+            raise VtbookError(f"at most {BREAKPOINTS} breakpoints, not {len(addresses)}")
+        for n, address in enumerate(addresses):
+            self.hart.state["breakpoints"][0, n] = wrap(address)
+        self.hart.breakpoint_count = len(addresses)
+        self.flush()
+
+    def count_instructions(self, on: bool) -> None:
+        """Count executions of each instruction from now on (slower), or stop counting."""
+        self._profile = np.zeros(len(self.compiled.handlers), np.int64) if on else None
+        self.hart.profile = 0 if self._profile is None else self._profile.ctypes.data
+        self.flush()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Executions by mnemonic since ``count_instructions(True)``."""
+        if self._profile is None:
+            return {}
+        return {
+            name: int(total)
+            for name, first in self.compiled.tables.numbers.items()
+            if (total := self._profile[first : first + 4].sum())
+        }
+
+    def run(self, budget: int | None = None) -> Stop:
+        """Run at most ``budget`` instructions, exactly that many unless something else stops it."""
+        h = self.hart
+        start = h.instret
+        target = min(start + (NO_LIMIT if budget is None else budget), NO_LIMIT)
+        at_start = True
+        while True:
+            h.target = target
+            h.left = target - h.instret
+            h.next_pc = h.pc
+            h.reason = LOOKUP
+            reason = self.compiled.run(h.state.ctypes.data)
+            if reason == FENCE_I or reason == FLUSH:
+                self.flush()
+            elif reason == COMPILE:
+                self._compile_current()
+            elif (reason == BREAK and at_start and h.instret == start) or reason == PYTHON:
+                stop = self._plain_step(start)
+                if stop:
+                    return stop
+            elif reason == UNHANDLED:
+                trap = plain.Trap(h.trap_cause, h.trap_value)
+                trap.unhandled = True
+                return Stop(UNHANDLED, h.instret - start, trap)
+            else:
+                return Stop(reason, h.instret - start)
+            at_start = False
+
+    def _plain_step(self, start: int) -> Stop | None:
+        """Run the instruction at pc in plain Python; a Stop if the caller must see its event."""
+        h = self.hart
+        trap, decoded = plain.step(h)
+        if self._profile is not None and decoded is not None:
+            self._profile[self.compiled.tables.numbers[decoded.instruction.name]] += 1
+        events, h.events[:] = tuple(h.events), []
+        if trap is not None:
+            if trap.unhandled:
+                return Stop(UNHANDLED, h.instret - start, trap, events)
+            return None
+        if ("fence.i",) in events:
+            self.flush()
+        if ("wfi",) in events:
+            return Stop(WFI, h.instret - start, None, events)
+        if any(event[0] not in ("fence.i", "wfi") for event in events):
+            return Stop(PYTHON, h.instret - start, None, events)
+        return None
+
+    def _compile_current(self) -> None:
+        """Compile the extension of the instruction at pc, now that the program has met it."""
+        h = self.hart
+        decoded = h.isa.decode(h.fetch(h.pc))
+        assert decoded is not None
+        number = self.compiled.tables.numbers[decoded.instruction.name]
+        self.compiled.compile_extension(self.compiled.extension_of(number))
+        self.flush()
+
+    def __repr__(self) -> str:
+        return f"<compiled interpreter of {self.hart!r} at {self.hart.pc & MASK64:#x}>"
+
+
+__all__ = ["BUDGET", "Interpreter", "Stop", "compiled_set"]
