@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vtbook.isa import softfloat
+from vtbook.isa.softfloat import NX, RNE, UF
 
-from .operands import operands, random_operands
+from .operands import FORMATS, operands, pattern, random_operands
 from .operations import BY_NAME, Operation
 
 FAST = [name.removesuffix("_fast") for name in softfloat.__all__ if name.endswith("_fast")]
@@ -63,3 +64,21 @@ def test_exactness_of_ordinary_numbers_is_seen(name: str) -> None:
             check(operation, values, 0, 0)
             seen.add(operation.function(*values, 0)[1])
     assert {0, 1} <= seen
+
+
+@pytest.mark.parametrize("kind", ["f32", "f64"])
+@pytest.mark.parametrize("before", [0, NX])
+def test_underflow_is_seen_where_the_result_rounds_up_to_a_normal(kind: str, before: int) -> None:
+    """The greatest number below 1, scaled to just below the least normal, is tiny and a tie."""
+    eb, fb = FORMATS[kind]
+    bias = (1 << (eb - 1)) - 1
+    least_normal = pattern(kind, 0, 1, 0)
+    below_one = pattern(kind, 0, bias - 1, (1 << fb) - 1)
+    least_binade_top, two = pattern(kind, 0, 1, (1 << fb) - 1), pattern(kind, 0, bias + 1, 0)
+    expected = (least_normal, before | UF | NX)
+    multiply, divide, fma = (
+        getattr(softfloat, f"{kind}_{op}_fast") for op in ("mul", "div", "fma")
+    )
+    assert multiply(below_one, least_normal, RNE, before) == expected
+    assert divide(least_binade_top, two, RNE, before) == expected
+    assert fma(below_one, least_normal, 0, RNE, before) == expected
