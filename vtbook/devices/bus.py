@@ -35,8 +35,8 @@ class BusError(VtbookError):
     """The address map cannot be built as asked."""
 
 
-class BusFault(VtbookError):
-    """No device answers an access; the board turns it into an access-fault trap.
+class BusFault(VtbookError, LookupError):
+    """No device answers an access; the hart turns it into an access-fault trap.
 
     Attributes:
         addr: first physical address of the access.
