@@ -9,7 +9,7 @@ from vtbook.isa.definition import Compressed
 from vtbook.isa.encoding import EncodingError
 from vtbook.isa.instruction_set import InstructionSet
 
-_COMMUTATIVE = frozenset({"add", "and", "or", "xor", "addw"})
+_COMMUTATIVE = frozenset({"add", "and", "or", "xor", "addw", "beq", "bne"})
 
 
 @lru_cache(maxsize=32)

@@ -65,6 +65,9 @@ def _undo(value: int) -> list[tuple[int, tuple[str, int]]]:
         steps += [(value >> n, ("slli", n)) for n in _shifts(value >> zeros, zeros)]
     if low:
         steps.append((signed(value - low), ("addi", low)))
+    if low > 0 and value & 0x1000:
+        # Two additions that together go past 2048, so that more zeros are left to shift in.
+        steps.append((signed(value - low + 0x800), ("addi", low - 0x800)))
     if value > 0:
         zeros = 64 - value.bit_length()
         steps.append((signed((value << zeros) | ((1 << zeros) - 1)), ("srli", zeros)))

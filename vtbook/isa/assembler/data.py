@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
+from fractions import Fraction
 
 from vtbook.isa.assembler.errors import SourceError
 from vtbook.isa.assembler.expressions import Node
 from vtbook.isa.assembler.layout import Item, Layout, Section, Statement
 
 _NOP = bytes.fromhex("13000000")
+_SINGLE_INFINITY = 0x7F800000
 _SHORT_NOP = bytes.fromhex("0100")
 #: A directive that asks for more than this is a slip.
 MAX_SPACE = 1 << 30
@@ -27,17 +29,14 @@ class IntegersItem(Item):
 
     def emit(self, layout: Layout) -> list[bytes]:
         chunks = []
-        for position, node in enumerate(self.nodes):
-            value = self._value(layout, node, position)
+        for node in self.nodes:
+            # A dot in a list is the address of its first value, as in the GNU assembler.
+            value = layout.value(node, self)
             if not -(1 << (8 * self.width - 1)) <= value < 1 << (8 * self.width):
                 message = f"{value:#x} does not fit in {self.width} bytes"
                 raise SourceError(message, node.span)
             chunks.append((value & ((1 << 8 * self.width) - 1)).to_bytes(self.width, "little"))
         return chunks
-
-    def _value(self, layout: Layout, node: Node, position: int) -> int:
-        """``.`` in a list is the address of its first value, as in the GNU assembler."""
-        return layout.value(node, self)
 
 
 class BytesItem(Item):
@@ -152,18 +151,34 @@ class OriginItem(Item):
 
 
 def float_bytes(text: str, width: int) -> bytes:
-    """The IEEE 754 bytes of a decimal number, ``inf`` or ``nan``; ValueError if it is none.
+    """The IEEE 754 bytes, little-endian, of a decimal number, ``inf`` or ``nan``.
 
-    A double is rounded from the decimal text, and a single from that double.
+    The result is the nearest number of the format, ties to even. ValueError if the text is none.
     """
     value = float(text)
-    if width == 4 and math.isfinite(value):
-        try:
-            return struct.pack("<f", value)
-        except OverflowError:
-            return struct.pack("<f", math.copysign(math.inf, value))
     if math.isnan(value):
-        sign = 0x80 if text.startswith("-") else 0
-        pattern = bytes.fromhex("0000c07f") if width == 4 else bytes.fromhex("000000000000f87f")
-        return pattern[:-1] + bytes([pattern[-1] | sign])
-    return struct.pack("<f" if width == 4 else "<d", value)
+        sign = -1 if text.startswith("-") else 1
+        value = math.copysign(math.nan, sign)
+    if width == 8:
+        return struct.pack("<d", value)
+    if value == 0 or not math.isfinite(value):
+        return struct.pack("<f", value)
+    bits = _nearest_single(abs(Fraction(text)), abs(value))
+    return (bits | (value < 0) << 31).to_bytes(4, "little")
+
+
+def _nearest_single(exact: Fraction, near: float) -> int:
+    """The pattern of the single nearest to ``exact``; rounding ``near`` would round twice."""
+    try:
+        middle = int.from_bytes(struct.pack("<f", near), "little")
+    except OverflowError:
+        middle = _SINGLE_INFINITY
+    candidates = range(max(0, middle - 1), min(_SINGLE_INFINITY, middle + 1) + 1)
+    return min(candidates, key=lambda bits: (abs(_single(bits) - exact), bits & 1))
+
+
+def _single(bits: int) -> Fraction:
+    """The value of a pattern; infinity counts as the number after the largest."""
+    if bits == _SINGLE_INFINITY:
+        return Fraction(2) ** 128
+    return Fraction(struct.unpack("<f", bits.to_bytes(4, "little"))[0])

@@ -29,7 +29,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Form:
-    """One way to write a mnemonic. ``li`` has no steps: they depend on the constant."""
+    """One way to write a mnemonic.
+
+    ``li`` has no steps because they depend on the constant, and ``c.unimp`` because it is no
+    instruction: two zero bytes, which are defined to be illegal (unprivileged spec 27.1).
+    """
 
     syntax: str
     slots: tuple[Slot, ...]
@@ -71,7 +75,9 @@ def forms_of(isa: InstructionSet) -> Forms:
             forms.printed.setdefault(made.steps[0].spelling.name, []).append(made)
     if "addi" in isa and "lui" in isa:
         li = Form("li rd, imm", (Slot("x", "rd"), Slot("imm", "imm")))
-        forms.by_name.setdefault("li", []).append(li)
+        forms.by_name["li"] = [li]
+    if isa.has_compressed:
+        forms.by_name["c.unimp"] = [Form("c.unimp", ())]
     return forms
 
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from vtbook.isa.assembler.compression import shorten
 from vtbook.isa.assembler.constants import Sequence, load_constant
 from vtbook.isa.assembler.errors import SourceError, Span, suggestion
-from vtbook.isa.assembler.expressions import Name, Node, Relocated
+from vtbook.isa.assembler.expressions import Name, Node, Number, Relocated, Unary
 from vtbook.isa.assembler.forms import hidden_default
 from vtbook.isa.assembler.layout import Item, Layout, Statement
+from vtbook.isa.assembler.relocations import OPERATORS
 from vtbook.isa.csr_names import CSR_NUMBERS
 from vtbook.isa.definition import Compressed, Instruction
 from vtbook.isa.encoding import EncodingError, Field
@@ -32,7 +33,7 @@ class InstructionItem(Item):
         super().__init__(statement)
         self.spelling = spelling
         self.fields = fields
-        self.kinds = {slot.name: slot.kind for slot in slots_of(spelling)}
+        self.kinds = {slot.name: slot.kind for slot in slots_of(spelling)}  # by field
         self.size = 0
         self.short: bytes | None = None
 
@@ -57,13 +58,14 @@ class InstructionItem(Item):
         values = {}
         for f in self.spelling.encoding.fields:
             node = self.fields.get(f.name)
-            value: int | None = hidden_default(self.spelling, f.name)
-            if node is not None:
-                value = layout.constant(node, self)
+            if node is None:
+                values[f.name] = hidden_default(self.spelling, f.name)
+                continue
+            value = layout.constant(node, self)
             if value is None:
                 return None
             try:
-                values[f.name] = self._field_value(f, value, Span(0, 0, 0))
+                values[f.name] = self._field_value(f, value, node)
             except SourceError:
                 return None  # reported when it is encoded
         return shorten(layout.isa, self.spelling.name, values)
@@ -88,35 +90,43 @@ class InstructionItem(Item):
             if node is None:
                 values[f.name] = hidden_default(self.spelling, f.name)
                 continue
-            values[f.name] = self._field_value(f, self._operand(node, f, layout), node.span)
+            values[f.name] = self._field_value(f, self._operand(node, f, layout), node)
         try:
             return encoding.encode(values).to_bytes(encoding.size, "little")
         except EncodingError as error:
             raise SourceError(f"{self.spelling.name}: {error}", self.statement.span) from None
 
     def _operand(self, node: Node, field: Field, layout: Layout) -> int:
-        """The value of an operand; an unknown name in the place of a CSR is called so."""
+        """The value of an operand; SourceError if it has none or can't stand there.
+
+        An unknown name in the place of a CSR is called so.
+        """
+        kind = self.kinds.get(field.name)
+        if isinstance(node, Relocated) and kind not in OPERATORS[node.operator]:
+            takes = "upper 20 bits" if kind == "upper" else "12 bits"
+            message = f"%{node.operator} does not belong in {self.spelling.name}"
+            raise SourceError(f"{message}, which takes {takes}", node.span)
         try:
             return layout.value(node, self)
         except SourceError as error:
-            if self.kinds.get(field.name) != "csr" or not isinstance(node, Name):
+            if kind != "csr" or not isinstance(node, Name):
                 raise
             near = suggestion(node.name, CSR_NUMBERS)
             raise SourceError(f"{node.name!r} is not a CSR{near}", error.span) from None
 
-    def _field_value(self, field: Field, value: int, span: Span) -> int:
+    def _field_value(self, field: Field, value: int, node: Node) -> int:
         """What goes into the field for the value that the programmer wrote; SourceError if none."""
         kind = self.kinds.get(field.name)
         if kind == "target":
-            return self._distance(field, value - self.address, span)
+            return self._distance(field, value - self.address, node)
         if kind == "upper":
-            return self._upper(field, value, span)
+            return self._upper(field, value, node.span)
         if 1 << 63 <= value < 1 << 64:
             value -= 1 << 64
         try:
             field.insert(value)
         except EncodingError:
-            raise SourceError(self._misfit(field, value), span) from None
+            raise SourceError(self._misfit(field, value), node.span) from None
         return value
 
     def _upper(self, field: Field, value: int, span: Span) -> int:
@@ -131,17 +141,17 @@ class InstructionItem(Item):
             raise SourceError(message + "0xfffe0 to 0xfffff", span) from None
         return shifted
 
-    def _distance(self, field: Field, distance: int, span: Span) -> int:
+    def _distance(self, field: Field, distance: int, node: Node) -> int:
         if distance % field.alignment:
-            message = f"the target is {distance} bytes away, an odd number"
-            raise SourceError(message, span)
+            raise SourceError(f"the target is {distance} bytes away, an odd number", node.span)
         if not field.low <= distance <= field.high:
             message = (
                 f"the target is {distance:+#x} bytes away; {self.spelling.name} reaches "
-                f"{field.low:+#x} to {field.high:+#x} (a plain number is an address: "
-                f"write . + 8 for a distance)"
+                f"{field.low:+#x} to {field.high:+#x}"
             )
-            raise SourceError(message, span)
+            if isinstance(node, Number | Unary):
+                message += "; a plain number is an address: write . + 8 for a distance"
+            raise SourceError(message, node.span)
         return distance
 
     def _misfit(self, field: Field, value: int) -> str:
@@ -198,7 +208,7 @@ class BranchItem(InstructionItem):
             elif node is None:
                 values[f.name] = hidden_default(self.spelling, f.name)
             else:
-                values[f.name] = self._field_value(f, layout.value(node, self), node.span)
+                values[f.name] = self._field_value(f, layout.value(node, self), node)
         return values
 
     def _try_short(self, distance: int, layout: Layout) -> bytes | None:

@@ -96,6 +96,7 @@ class Layout:
     def _place_all(self) -> bool:
         """One pass; True if an address or size changed."""
         changed = False
+        self.pcrel_hi.clear()
         address = self.origin
         permissions = None
         for section in self.ordered_sections():

@@ -7,12 +7,12 @@ chapter 8, "absolute addresses" and "pc-relative symbol addresses").
 
 from __future__ import annotations
 
-#: The operators, each with the operand kind in which it may stand.
-OPERATORS = {
-    "hi": "upper",
-    "lo": "imm",
-    "pcrel_hi": "upper",
-    "pcrel_lo": "imm",
+#: The operators, each with the kinds of operand (see ``Slot``) in which it may stand.
+OPERATORS: dict[str, tuple[str, ...]] = {
+    "hi": ("upper",),
+    "lo": ("imm", "memory"),
+    "pcrel_hi": ("upper",),
+    "pcrel_lo": ("imm", "memory"),
 }
 
 

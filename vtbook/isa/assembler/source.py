@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from vtbook.isa.assembler.data import IntegersItem
 from vtbook.isa.assembler.directives import assign, run_directive
 from vtbook.isa.assembler.errors import Diagnostics, SourceError, Span, suggestion
 from vtbook.isa.assembler.expressions import LocalLabels, Node, Number, parse, substitute
@@ -138,8 +139,10 @@ class Assembler:
         if not forms:
             raise SourceError(self._unknown(word.text), word.span)
         form, values = self._match(forms, tokens)
-        if not form.steps:
+        if form.name == "li":
             self.place(LoadConstantItem(statement, values["rd"], values["imm"]))
+        if form.name == "c.unimp" or (form.name == "unimp" and statement.compress):
+            self.place(IntegersItem(statement, 2, [Number(0, word.span)]))
             return
         for step in form.steps:
             if form.pseudo is None:
