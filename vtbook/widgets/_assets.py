@@ -1,0 +1,91 @@
+"""Join the front-end files of a widget into the one ES module and style sheet anywidget loads.
+
+The files are ordinary ES modules that import one another by ``./name.js``, so tools can read them
+as they stand. Joining is textual and there is no build step: each module once, imported ones
+first, without its ``import`` statements and the word ``export``. All share one scope, so a name
+may be declared at the top of one module only. ``import STRINGS from "./strings.json"`` becomes
+what `widget_strings` returns of that file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from vtbook.errors import VtbookError
+
+HERE = Path(__file__).parent
+
+_IMPORT = re.compile(r'^import\s+([^;]+?)\s+from\s+"\./([\w.-]+)";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
+_DECLARED = re.compile(
+    r"^(?:export )?(?:async )?(?:function\*?|class|const|let) (\w+)", re.MULTILINE
+)
+
+
+class FrontEndError(VtbookError):
+    """A front-end file cannot be joined; the message names the file and what to change."""
+
+
+@cache
+def front_end(name: str) -> tuple[str, str]:
+    """Return the ES module and the style sheet of the widget whose main file is ``name.js``.
+
+    Raises:
+        FrontEndError: a file is missing, or two modules declare the same name.
+    """
+    parts: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    _collect(f"{name}.js", parts, owners)
+    strings = json.dumps(widget_strings(name), ensure_ascii=False, separators=(",", ":"))
+    script = "\n".join([f"const STRINGS = {strings};", *parts.values()])
+    style = "\n".join(_read(f"{part}.css") for part in ("common", name))
+    return script, style
+
+
+def widget_strings(name: str) -> dict[str, Any]:
+    """Return the labels of a widget: ``{"common": {language: {...}}, "widget": {...}}``.
+
+    The register names, which no language changes, come along as ``"registers"``.
+    """
+    table = json.loads(_read("strings.json"))
+    shared = {part: table[part] for part in ("common", "registers")}
+    return {**shared, "widget": table[name]}
+
+
+def register_names() -> dict[str, list[str]]:
+    """Return the ABI names of the 32 integer (``"x"``) and floating-point (``"f"``) registers."""
+    return json.loads(_read("strings.json"))["registers"]
+
+
+def _collect(file: str, parts: dict[str, str], owners: dict[str, str]) -> None:
+    source = _read(file)
+    parts[file] = ""  # being joined: a circular import then finds its names undeclared
+    for names, other in _IMPORT.findall(source):
+        if other == "strings.json":
+            continue
+        if other not in parts:
+            _collect(other, parts, owners)
+        for imported in re.findall(r"\w+", names):
+            if owners.get(imported) != other:
+                raise FrontEndError(f"{file}: '{imported}' is not declared at the top of {other}")
+    for declared in _DECLARED.findall(source):
+        if owners.setdefault(declared, file) != file:
+            raise FrontEndError(
+                f"{file}: '{declared}' is also declared in {owners[declared]}; rename one"
+            )
+    body = _EXPORT.sub("", _IMPORT.sub("", source))
+    if re.search(r"^import\b", body, re.MULTILINE):
+        raise FrontEndError(f'{file}: write imports as: import {{ a, b }} from "./file.js";')
+    del parts[file]
+    parts[file] = body  # after all that it imports
+
+
+def _read(file: str) -> str:
+    path = HERE / file
+    if not path.is_file():
+        raise FrontEndError(f"{path}: there is no such front-end file")
+    return path.read_text(encoding="utf-8")
