@@ -108,6 +108,7 @@ class LlvmAssembler:
             return Assembled(work / "a.elf")
 
 
+Oracle = GnuAssembler | LlvmAssembler
 ORACLES = (GnuAssembler(), LlvmAssembler())
 
 
@@ -123,15 +124,13 @@ def split(code: bytes, symbols: Mapping[str, int], count: int) -> list[bytes]:
     ]
 
 
-def by_line(
-    oracle: GnuAssembler | LlvmAssembler, lines: Sequence[str], compress: bool
-) -> list[bytes]:
+def by_line(oracle: Oracle, lines: Sequence[str], compress: bool) -> list[bytes]:
     """The bytes that an oracle makes of each line, all assembled in one text."""
     result = oracle.assemble(text_of(lines), compress)
     return split(result.text, result.symbols, len(lines))
 
 
-def usable(oracle: GnuAssembler | LlvmAssembler) -> GnuAssembler | LlvmAssembler:
+def usable(oracle: Oracle) -> Oracle:
     """The oracle; the test is skipped where it is not installed."""
     if not oracle.available:
         pytest.skip(f"needs {oracle.missing}")

@@ -43,9 +43,8 @@ def _number(field: Field | None, choose: random.Random) -> int:
         return choose.randrange(-2048, 2048)
     low, high = field.low // field.alignment, field.high // field.alignment
     while True:
-        value = choose.choice(
-            (low, high, 0, 1, choose.randint(low, high), choose.randint(low, high))
-        )
+        between = choose.randint(low, high)
+        value = choose.choice((low, high, 0, 1, between, between))
         value *= field.alignment
         if field.low <= value <= field.high and value not in field.excluded:
             return value

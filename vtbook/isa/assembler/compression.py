@@ -44,6 +44,8 @@ def _equivalents(name: str, values: Mapping[str, int]) -> Iterator[tuple[str, Ma
         yield name, {**values, "rs1": values["rs2"], "rs2": values["rs1"]}
     if name == "addi" and values["imm"] == 0 and values["rs1"] != 0:
         yield "add", {"rd": values["rd"], "rs1": 0, "rs2": values["rs1"]}
+    if name == "addiw" and values["rs1"] == 0 and values["rd"] != 0:
+        yield "addi", values
 
 
 def _invert(short: Compressed, values: Mapping[str, int]) -> dict[str, int] | None:

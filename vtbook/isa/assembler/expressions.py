@@ -201,13 +201,19 @@ def substitute(node: Node, values: Mapping[str, Node]) -> Node:
     return node
 
 
-def names_in(node: Node) -> list[Name]:
-    """Every symbol that an expression mentions."""
-    match node:
-        case Name():
-            return [node]
-        case Unary(_, operand) | Relocated(_, operand):
-            return names_in(operand)
-        case Binary(_, left, right):
-            return names_in(left) + names_in(right)
-    return []
+def fold(node: Node) -> Node:
+    """The expression, as one number if it is only numbers."""
+    try:
+        return Number(evaluate(node, _NoScope()), node.span)
+    except LookupError:
+        return node
+
+
+class _NoScope:
+    """A scope without symbols."""
+
+    def symbol(self, name: Name) -> int:
+        raise LookupError(name.name)
+
+    def relocated(self, node: Relocated) -> int:
+        raise LookupError(node.operator)

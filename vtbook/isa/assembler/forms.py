@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from vtbook.isa.assembler.errors import Diagnostics, Span
-from vtbook.isa.assembler.expressions import LocalLabels, Name, Node, Number
+from vtbook.isa.assembler.expressions import LocalLabels, Name, Node, Number, fold
 from vtbook.isa.assembler.lexer import Cursor, statements
 from vtbook.isa.assembler.operands import Reader, read_operands
 from vtbook.isa.definition import Compressed, DefinitionError, Instruction
@@ -139,7 +139,8 @@ def _read_step(text: str, spelling: Instruction | Compressed, names: list[str]) 
     reader = Reader(Cursor(tokens), LocalLabels(), names)
     reader.cursor.take()
     try:
-        return read_operands(reader, slots_of(spelling))
+        values = read_operands(reader, slots_of(spelling))
+        return {name: fold(node) for name, node in values.items()}
     except Exception as error:
         raise DefinitionError(f"pseudo-instruction step {text!r}: {error}") from error
 
