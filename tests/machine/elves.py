@@ -13,11 +13,12 @@ int initialised[4] = {1, 2, 3, 4};
 int zeroed[1000];
 static int helper(int n) { return n * 3 + initialised[n & 3]; }
 int twice(int n) { return helper(n) + helper(n + 1); }
-void _start(void) {
+void run(void) {
     for (int n = 0; n < 100; n++) zeroed[n] = twice(n);
     *(volatile unsigned *)0x100000 = 0x5555;
     for (;;) ;
 }
+__asm__(".globl _start\\n_start: lla sp, zeroed\\n li t0, 4000\\n add sp, sp, t0\\n j run");
 """
 FLAGS = ["-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany", "-O1", "-nostdlib", "-ffreestanding"]
 FLAGS += ["-fno-inline", "-g0"]

@@ -23,6 +23,7 @@ class Console:
 
     Attributes:
         muted: while true the sink is not called. A machine that replays the past sets it.
+        on_feed: called with what is typed, before it waits; a machine logs it for replay.
         on_input: called after each `feed`, so that a device may raise its interrupt.
     """
 
@@ -39,6 +40,7 @@ class Console:
         self.limit = limit
         self.muted = False
         self.dropped = 0
+        self.on_feed: Callable[[bytes], None] | None = None
         self.on_input: Callable[[], None] | None = None
         self._output = bytearray()
         self._input = bytearray()
@@ -70,7 +72,10 @@ class Console:
 
     def feed(self, data: bytes | str) -> None:
         """The reader types `data` (a string is sent as UTF-8)."""
-        self._input += data.encode() if isinstance(data, str) else data
+        typed = data.encode() if isinstance(data, str) else bytes(data)
+        if self.on_feed is not None:
+            self.on_feed(typed)
+        self._input += typed
         if self.on_input is not None:
             self.on_input()
 
@@ -78,9 +83,10 @@ class Console:
         """The oldest typed byte, which is then gone; None if nothing is waiting."""
         return self._input.pop(0) if self._input else None
 
-    def clear(self) -> None:
-        """Forget the output so far."""
+    def reset(self) -> None:
+        """Forget all output and all waiting input."""
         self._output.clear()
+        self._input.clear()
         self.dropped = 0
 
     def state(self) -> dict[str, Any]:

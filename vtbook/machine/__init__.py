@@ -1,0 +1,31 @@
+"""Machines: a board wired from RAM, devices and a hart, and an engine that runs it.
+
+``Machine`` loads a program and runs it until an ``Exit``; ``Snapshot`` is its whole state, and
+``history`` takes it back in time. ``elf`` reads and writes programs, ``board`` has the addresses,
+``exits`` the reasons for which a run ends, ``engines`` the ways of running.
+"""
+
+from vtbook.machine.debugging import MachineError
+from vtbook.machine.elf import ElfError, Image, Segment, load_elf
+from vtbook.machine.elf_write import write_elf
+from vtbook.machine.exits import Exit
+from vtbook.machine.history import HistoryError
+from vtbook.machine.machine import Machine
+from vtbook.machine.snapshot import Snapshot, SnapshotError
+from vtbook.machine.symbols import Symbol, SymbolTable
+
+__all__ = [
+    "ElfError",
+    "Exit",
+    "HistoryError",
+    "Image",
+    "Machine",
+    "MachineError",
+    "Segment",
+    "Snapshot",
+    "SnapshotError",
+    "Symbol",
+    "SymbolTable",
+    "load_elf",
+    "write_elf",
+]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -110,6 +110,19 @@ class Image:
         """Which registers pass floating-point arguments: soft, single, double or quad."""
         return fmt.FLOAT_ABIS[(self.flags & fmt.EF_FLOAT_ABI) >> 1]
 
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        entry: int,
+        pieces: Iterable[tuple[int, bytes]],
+        symbols: SymbolTable | None = None,
+    ) -> Image:
+        """An image of (address, bytes) pieces that come from somewhere else than an ELF file."""
+        placed = sorted((address, data) for address, data in pieces if data)
+        segments = tuple(Segment(address, data) for address, data in placed)
+        return cls(name, entry, segments, SymbolTable() if symbols is None else symbols)
+
     def __str__(self) -> str:
         lines = [f"{self.name}: entry {self.entry:#x}, {len(self.symbols)} symbols"]
         lines += [f"  {segment}" for segment in self.segments]
@@ -131,19 +144,26 @@ def load_elf(source: Source, *, base: int | None = None) -> Image:
     if isinstance(source, bytes | bytearray | memoryview):
         return _Reader(bytes(source), "<bytes>").image(base)
     path = Path(source)
-    return _Reader(_read_file(path), path.name).image(base)
+    return _Reader(read_file(path, fmt.MAGIC), path.name).image(base)
 
 
-def _read_file(path: Path) -> bytes:
+def read_file(path: str | os.PathLike[str], magic: bytes = b"") -> bytes:
+    """The bytes of a regular file; only its start, if it does not begin with `magic`.
+
+    Raises:
+        ElfError: the file cannot be read, or is too large.
+    """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise ElfError(f"{path}: not a regular file; give the path of an ELF file")
-            head = file.read(len(fmt.MAGIC))
-            if head == fmt.MAGIC and status.st_size > FILE_LIMIT:
+                raise ElfError(f"{path}: not a regular file; give the path of a program")
+            head = file.read(len(magic))
+            if head != magic:
+                return head
+            if status.st_size > FILE_LIMIT:
                 raise ElfError(f"{path}: {status.st_size} bytes, more than {FILE_LIMIT}; strip it")
-            return head + file.read() if head == fmt.MAGIC else head
+            return head + file.read()
     except OSError as error:
         raise ElfError(f"{path}: cannot be read ({error.strerror}); check the path") from None
 

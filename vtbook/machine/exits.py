@@ -31,6 +31,7 @@ REASONS: dict[str, Reason] = {
         "{cause_name} (cause {cause}, tval {tval:#x}) and no handler can take it: {detail}",
         "read the code at pc, or set mtvec before it",
     ),
+    "step": Reason("stepped", "step() goes on, step_back() undoes it"),
     "mmio": Reason(
         "a {kind} of {size} bytes at {addr:#x} needs a device in Python", "run() goes on from here"
     ),

@@ -1,0 +1,218 @@
+"""The reader's hand on a machine: stops, single steps, and going back in time."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+
+from vtbook.cpu import plain
+from vtbook.cpu.hart import Hart
+from vtbook.cpu.interpreter import Stop
+from vtbook.cpu.layout import BREAKPOINTS, BUDGET, UNHANDLED, WATCHES, WFI
+from vtbook.errors import VtbookError
+from vtbook.isa.operations import MASK64, wrap
+from vtbook.machine.board import WATCH_READ, WATCH_WRITE, Board
+from vtbook.machine.engines import Engine
+from vtbook.machine.exits import Exit
+from vtbook.machine.history import History
+from vtbook.machine.symbols import SymbolTable
+
+Place = int | str
+"""An address, or the name of a symbol."""
+WATCH_KINDS = {"r": WATCH_READ, "w": WATCH_WRITE, "rw": WATCH_READ | WATCH_WRITE}
+
+
+class MachineError(VtbookError):
+    """The machine cannot do what was asked; the message says what to do."""
+
+
+class Debugging:
+    """The part of `Machine` that stops it, steps it and takes it back."""
+
+    board: Board
+    hart: Hart
+    engine: Engine
+    history: History
+    symbols: SymbolTable
+    _breakpoints: list[int]
+    _watchpoints: list[tuple[int, int, int]]
+    _off: Exit | None
+
+    # what `Machine` adds
+    _explain: Callable[[Stop, int], Exit | None]
+    _exit: Callable[..., Exit]
+    _serve_host: Callable[[tuple], None]
+
+    def address(self, place: Place) -> int:
+        """The address of a symbol, or the number itself.
+
+        Raises:
+            SymbolError: no symbol has this name.
+            MachineError: it is neither a name nor a 64-bit address.
+        """
+        if isinstance(place, str):
+            return self.symbols[place]
+        try:
+            number = operator.index(place)
+        except TypeError:
+            raise MachineError(f"{place!r:.40} is no address; give a number or a symbol") from None
+        if not -(1 << 63) <= number < 1 << 64:
+            raise MachineError(f"{number:#x} is no 64-bit address")
+        return number & MASK64
+
+    # -- breakpoints and watchpoints --------------------------------------------------------
+
+    @property
+    def breakpoints(self) -> list[int]:
+        """Addresses at which a run stops."""
+        return list(self._breakpoints)
+
+    @property
+    def watchpoints(self) -> list[tuple[int, int, str]]:
+        """Address, length in bytes and kind (``r``, ``w``, ``rw``) of each watched range."""
+        names = {value: name for name, value in WATCH_KINDS.items()}
+        return [(first, end - first, names[kind]) for first, end, kind in self._watchpoints]
+
+    def add_breakpoint(self, place: Place) -> int:
+        """Stop each run before the instruction there; returns its address.
+
+        Raises:
+            MachineError: there are too many.
+        """
+        address = self.address(place)
+        if address not in self._breakpoints:
+            if len(self._breakpoints) >= BREAKPOINTS:
+                raise MachineError(f"at most {BREAKPOINTS} breakpoints; remove one")
+            self._breakpoints.append(address)
+            self.engine.set_breakpoints(self._breakpoints)
+        return address
+
+    def remove_breakpoint(self, place: Place) -> None:
+        """Take a breakpoint away; it is no error if there is none."""
+        address = self.address(place)
+        if address in self._breakpoints:
+            self._breakpoints.remove(address)
+            self.engine.set_breakpoints(self._breakpoints)
+
+    def add_watchpoint(self, place: Place, size: int = 8, kind: str = "w") -> int:
+        """Stop each run after an access to any of `size` bytes there; returns their address.
+
+        Args:
+            place: the first byte.
+            size: how many, at least 1.
+            kind: which accesses: ``r`` reads, ``w`` writes, ``rw`` both.
+
+        Raises:
+            MachineError: the kind or the size makes no sense, or there are too many.
+        """
+        address = self.address(place)
+        if kind not in WATCH_KINDS:
+            raise MachineError(f"a watchpoint of kind {kind!r}; use 'r', 'w' or 'rw'")
+        if not 1 <= size <= (1 << 64) - 1 - address:
+            raise MachineError(f"a watchpoint of {size} bytes at {address:#x}; give at least 1")
+        entry = (address, address + size, WATCH_KINDS[kind])
+        if entry not in self._watchpoints:
+            room = WATCHES - len(self.board.htif_words())
+            if len(self._watchpoints) >= room:
+                raise MachineError(f"at most {room} watchpoints; remove one")
+            self._watchpoints.append(entry)
+            self._place_stops()
+        return address
+
+    def remove_watchpoint(self, place: Place) -> None:
+        """Take away the watchpoints that start there; it is no error if there is none."""
+        address = self.address(place)
+        self._watchpoints = [entry for entry in self._watchpoints if entry[0] != address]
+        self._place_stops()
+
+    def clear_breakpoints(self) -> None:
+        """Take away every breakpoint and watchpoint."""
+        self._breakpoints, self._watchpoints = [], []
+        self._place_stops()
+
+    def _place_stops(self) -> None:
+        """Tell hart and engine what to stop at, and drop what they derived from older state."""
+        rows = [(first, end, WATCH_WRITE) for first, end in self.board.htif_words()]
+        rows += self._watchpoints
+        for number, (first, end, kind) in enumerate(rows):
+            self.hart.state["watches"][0, number] = (wrap(first), wrap(end), kind)
+        self.hart.watch_count = len(rows)
+        self.hart.flush_tlbs()
+        self.engine.set_breakpoints([] if self.history.replaying else self._breakpoints)
+        self.engine.flush()
+
+    def _hits_watchpoint(self, addr: int, size: int, kind: int) -> bool:
+        return any(
+            kind & kinds and addr < end and first < addr + size
+            for first, end, kinds in self._watchpoints
+        )
+
+    # -- stepping ---------------------------------------------------------------------------
+
+    def step(self, count: int = 1) -> Exit:
+        """Run `count` steps in plain Python: an instruction that retires, or a trap taken.
+
+        Returns:
+            An exit of reason ``step``, or of what stopped the machine before.
+        """
+        if self._off is not None:
+            return self._off
+        self.history.begin()
+        start = self.hart.instret
+        exit = None
+        for _ in range(count):
+            exit = self._explain(self.single_step(), start)
+            if exit is not None:
+                break
+        self.history.end()
+        return exit or self._exit("step", start)
+
+    def single_step(self) -> Stop:
+        """One step in plain Python, as a stop with its trap and events."""
+        hart = self.hart
+        before = hart.instret
+        trap, _ = plain.step(hart)
+        events, hart.events[:] = tuple(hart.events), []
+        if ("fence.i",) in events:
+            self.engine.flush()
+        self._serve_host(events)
+        reason = UNHANDLED if trap is not None and trap.unhandled else BUDGET
+        if ("wfi",) in events:
+            reason = WFI
+        return Stop(reason, hart.instret - before, trap, events)
+
+    # -- going back -------------------------------------------------------------------------
+
+    def step_back(self, count: int = 1) -> Exit:
+        """Undo `count` steps. What was printed and typed since is undone too.
+
+        Returns:
+            An exit of reason ``step``, or ``start`` if the recorded past is shorter.
+
+        Raises:
+            HistoryError: nothing is recorded.
+        """
+        reached = self.history.step_back(count)
+        return self._exit("step" if reached else "start", self.hart.instret)
+
+    def run_back_to(self, *places: Place) -> Exit:
+        """Go back to the last time the pc was at one of `places` (the breakpoints if none given).
+
+        Returns:
+            An exit of reason ``breakpoint``, or ``start`` if it never was.
+
+        Raises:
+            HistoryError: nothing is recorded.
+        """
+        addresses = frozenset(self.address(place) for place in places or self._breakpoints)
+        reached = self.history.run_back_to(addresses)
+        return self._exit("breakpoint" if reached else "start", self.hart.instret)
+
+    def go_to(self, instructions: int) -> Exit:
+        """Go back to when so many instructions had retired since reset.
+
+        Raises:
+            HistoryError: that is not in the recorded past.
+        """
+        self.history.go_to(instructions)
+        return self._exit("step", self.hart.instret)

@@ -1,0 +1,90 @@
+"""The engines: ways of running the same hart. All run the same definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from vtbook.cpu import plain
+from vtbook.cpu.hart import Hart
+from vtbook.cpu.interpreter import Interpreter, Stop
+from vtbook.cpu.layout import BREAK, BUDGET, PYTHON, UNHANDLED, WFI
+from vtbook.errors import VtbookError
+from vtbook.isa.operations import MASK64
+
+Progress = Callable[[str], None]
+
+
+class EngineError(VtbookError):
+    """No engine has this name."""
+
+
+class Engine(Protocol):
+    """What a machine needs of an engine."""
+
+    def run(self, budget: int | None = None) -> Stop:
+        """Run at most `budget` instructions; a breakpoint at the first one does not stop it."""
+
+    def flush(self) -> None:
+        """Forget everything derived from the guest's code."""
+
+    def set_breakpoints(self, addresses: list[int]) -> None:
+        """Stop before the instructions at these addresses."""
+
+
+class PythonEngine:
+    """Runs the definitions one by one in plain Python: slow, and open to any debugger."""
+
+    def __init__(self, hart: Hart, progress: Progress | None = None) -> None:
+        self.hart = hart
+        self._breakpoints: frozenset[int] = frozenset()
+
+    def run(self, budget: int | None = None) -> Stop:
+        """Run at most `budget` instructions. The reasons are those of the interpreter."""
+        h = self.hart
+        executed, at_start = 0, True
+        while budget is None or executed < budget:
+            if not at_start and self._breakpoints and h.pc & MASK64 in self._breakpoints:
+                return Stop(BREAK, executed)
+            at_start = False
+            trap, decoded = plain.step(h)
+            executed += decoded is not None
+            events = ()
+            if h.events:
+                events, h.events[:] = tuple(h.events), []
+            if trap is not None and trap.unhandled:
+                return Stop(UNHANDLED, executed, trap, events)
+            if events:
+                if ("wfi",) in events:
+                    return Stop(WFI, executed, None, events)
+                if any(event != ("fence.i",) for event in events):
+                    return Stop(PYTHON, executed, None, events)
+        return Stop(BUDGET, executed)
+
+    def flush(self) -> None:
+        """Nothing to do: code is decoded again every time."""
+
+    def set_breakpoints(self, addresses: list[int]) -> None:
+        """Stop before the instructions at these addresses."""
+        self._breakpoints = frozenset(address & MASK64 for address in addresses)
+
+
+ENGINES: dict[str, tuple[Callable[[Hart, Progress], Engine], int]] = {
+    "python": (PythonEngine, 20_000),
+    "interpreter": (Interpreter, 10_000_000),
+}
+"""Name -> how to make it, and instructions it runs in about a twentieth of a second."""
+
+
+def make_engine(name: str, hart: Hart, progress: Progress) -> tuple[Engine, int]:
+    """The engine called `name` for `hart`, and the instructions of one slice of its time.
+
+    Raises:
+        EngineError: there is none of this name.
+    """
+    try:
+        make, slice_ = ENGINES[name]
+    except (KeyError, TypeError):
+        names = ", ".join(ENGINES)
+        raise EngineError(f"no engine is called {name!r}; there are {names}") from None
+    return make(hart, progress), slice_
