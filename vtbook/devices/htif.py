@@ -69,6 +69,8 @@ class Htif:
         "answers": state.listing(state.uint(64), QUEUE_LIMIT),
         "reads": state.listing(state.uint(64), QUEUE_LIMIT),
         "request": state.optional(is_shutdown),
+        "tohost": state.uint(64),
+        "fromhost": state.optional(state.uint(64)),
     }
 
     def __init__(
@@ -105,11 +107,13 @@ class Htif:
         return bool(command)
 
     def state(self) -> dict[str, Any]:
-        """Waiting answers and reads, and the pending request, as plain data."""
+        """Everything but memory and console, as plain data."""
         return {
             "answers": list(self.answers),
             "reads": list(self.reads),
             "request": self.request and self.request.as_list(),
+            "tohost": self.tohost,
+            "fromhost": self.fromhost,
         }
 
     def load_state(self, saved: dict[str, Any]) -> None:
@@ -120,6 +124,7 @@ class Htif:
         """
         state.check_state("Htif", saved, self.STATE)
         self.answers, self.reads = list(saved["answers"]), list(saved["reads"])
+        self.tohost, self.fromhost = saved["tohost"], saved["fromhost"]
         request = saved["request"]
         self.request = None if request is None else Shutdown.from_list(request)
 

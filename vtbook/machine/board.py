@@ -54,9 +54,10 @@ class Board:
         self.request = None
         self.htif = None
 
-    def connect_htif(self, tohost: int, fromhost: int | None) -> None:
+    def connect_htif(self, tohost: int, fromhost: int | None) -> Htif:
         """Let the program talk to the host through these words of RAM."""
         self.htif = Htif(self.ram, tohost, fromhost, self.console, self._stop)
+        return self.htif
 
     def htif_words(self) -> list[tuple[int, int]]:
         """First address and end of the words that HTIF must see written."""
@@ -77,8 +78,7 @@ class Board:
         states = {region.name: region.device.state() for region in self.bus.regions}
         states["console"] = self.console.state()
         if self.htif is not None:
-            words = {"tohost": self.htif.tohost, "fromhost": self.htif.fromhost}
-            states["htif"] = self.htif.state() | words
+            states["htif"] = self.htif.state()
         return states
 
     def load_device_states(self, states: Mapping[str, Mapping[str, Any]]) -> None:
@@ -88,7 +88,8 @@ class Board:
             DeviceStateError: they are of other devices, or damaged.
         """
         expected = {region.name for region in self.bus.regions} | {"console"}
-        if not isinstance(states, Mapping) or states.keys() - {"htif"} != expected:
+        fits = isinstance(states, Mapping) and states.keys() - {"htif"} == expected
+        if not fits or not all(isinstance(state, Mapping) for state in states.values()):
             names = ", ".join(sorted(expected))
             raise DeviceStateError(f"the states are not of this board's devices ({names})")
         self.htif = None
@@ -97,7 +98,4 @@ class Board:
             region.device.load_state(dict(states[region.name]))
         self.console.load_state(dict(states["console"]))
         if "htif" in states:
-            saved = dict(states["htif"])
-            self.connect_htif(saved.pop("tohost", 0), saved.pop("fromhost", None))
-            assert self.htif is not None
-            self.htif.load_state(saved)
+            self.connect_htif(0, None).load_state(dict(states["htif"]))
