@@ -1,3 +1,74 @@
-"""vtbook: the executable textbook on virtualization."""
+"""vtbook: the executable textbook on virtualization.
+
+The names below are loaded on first use, so that ``import vtbook`` and the command line are quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vtbook.errors import VtbookError
+    from vtbook.guests import compile_c
+    from vtbook.guests import image as guest
+    from vtbook.isa.assembler import Program, assemble
+    from vtbook.isa.definition import Extension, Instruction, instruction
+    from vtbook.isa.disassembler import disassemble
+    from vtbook.isa.instruction_set import InstructionSet
+    from vtbook.isa.sets import RV64GC, RV64IM
+    from vtbook.machine import Exit, Machine
+    from vtbook.widgets import Stepper
 
 __version__ = "0.1.0.dev0"
+
+#: Public name -> the module it lives in, and its name there.
+_HOMES = {
+    "Exit": ("vtbook.machine", "Exit"),
+    "Extension": ("vtbook.isa.definition", "Extension"),
+    "Instruction": ("vtbook.isa.definition", "Instruction"),
+    "InstructionSet": ("vtbook.isa.instruction_set", "InstructionSet"),
+    "Machine": ("vtbook.machine", "Machine"),
+    "Program": ("vtbook.isa.assembler", "Program"),
+    "RV64GC": ("vtbook.isa.sets", "RV64GC"),
+    "RV64IM": ("vtbook.isa.sets", "RV64IM"),
+    "Stepper": ("vtbook.widgets", "Stepper"),
+    "VtbookError": ("vtbook.errors", "VtbookError"),
+    "assemble": ("vtbook.isa.assembler", "assemble"),
+    "compile_c": ("vtbook.guests", "compile_c"),
+    "disassemble": ("vtbook.isa.disassembler", "disassemble"),
+    "guest": ("vtbook.guests", "image"),
+    "instruction": ("vtbook.isa.definition", "instruction"),
+}
+
+__all__ = [
+    "RV64GC",
+    "RV64IM",
+    "Exit",
+    "Extension",
+    "Instruction",
+    "InstructionSet",
+    "Machine",
+    "Program",
+    "Stepper",
+    "VtbookError",
+    "assemble",
+    "compile_c",
+    "disassemble",
+    "guest",
+    "instruction",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name and keep it in the module."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vtbook' has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
