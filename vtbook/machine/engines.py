@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
@@ -37,7 +38,14 @@ class PythonEngine:
 
     def __init__(self, hart: Hart, progress: Progress | None = None) -> None:
         self.hart = hart
+        self.counts: Counter[str] = Counter()
+        self._counting = False
         self._breakpoints: frozenset[int] = frozenset()
+
+    def count_instructions(self, on: bool) -> None:
+        """Count retired instructions by mnemonic in ``counts`` from now on, or stop counting."""
+        self.counts = Counter()
+        self._counting = on
 
     def run(self, budget: int | None = None) -> Stop:
         """Run at most `budget` instructions. The reasons are those of the interpreter."""
@@ -49,6 +57,8 @@ class PythonEngine:
             at_start = False
             trap, decoded = plain.step(h)
             executed += decoded is not None
+            if self._counting and decoded is not None:
+                self.counts[decoded.instruction.name] += 1
             events = ()
             if h.events:
                 events, h.events[:] = tuple(h.events), []
