@@ -22,12 +22,16 @@ class Span(NamedTuple):
 
 
 class SourceError(VtbookError):
-    """One thing wrong at one place; collected into an AssemblyError."""
+    """One thing wrong at one place; collected into an AssemblyError.
 
-    def __init__(self, message: str, span: Span):
+    A ``certain`` error is the one to show when other ways to read the statement fail as well.
+    """
+
+    def __init__(self, message: str, span: Span, certain: bool = False):
         super().__init__(message)
         self.message = message
         self.span = span
+        self.certain = certain
 
 
 @dataclass(frozen=True)
@@ -87,5 +91,5 @@ class Diagnostics:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """``"; did you mean addi or addiw?"``, or nothing if no known word is near."""
-    close = difflib.get_close_matches(word.lower(), list(known), n=3, cutoff=0.7)
+    close = difflib.get_close_matches(word.lower(), list(known), n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(close)}?" if close else ""

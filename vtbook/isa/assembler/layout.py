@@ -14,6 +14,7 @@ from vtbook.isa.assembler.errors import Diagnostics, SourceError, Span, suggesti
 from vtbook.isa.assembler.expressions import Name, Node, Number, Relocated, evaluate
 from vtbook.isa.assembler.relocations import fits_upper, lower, upper
 from vtbook.isa.instruction_set import InstructionSet
+from vtbook.isa.registers import X_NAMES
 
 PAGE = 4096
 
@@ -152,7 +153,7 @@ class Layout:
     def undefined(self, name: Name) -> SourceError:
         """The error for a symbol without a value."""
         known = [*self.labels, *self.assignments, *self.given]
-        words = [n for n in known if ":" not in n]
+        words = [n for n in known if ":" not in n] + X_NAMES  # a slip in a register's name
         if ":" in name.name:
             digits = name.name.split(":")[0]
             return SourceError(f"no label {digits}: follows", name.span)

@@ -73,14 +73,15 @@ def _read_fixed(reader: Reader, slot: Slot, values: dict[str, Node]) -> None:
 def _read_expression(reader: Reader, slot: Slot, values: dict[str, Node]) -> None:
     token = reader.cursor.peek()
     if token is not None and token.kind == "name" and slot.kind in ("imm", "upper"):
-        _refuse_register(token, reader)
+        _refuse_register(token, reader, certain=False)
     values[slot.name] = parse(reader.cursor, reader.labels)
 
 
-def _refuse_register(token: Token, reader: Reader) -> None:
+def _refuse_register(token: Token, reader: Reader, certain: bool) -> None:
     """A register where a number belongs is a slip, not a symbol."""
     if token.text not in reader.placeholders and token.text in X_NUMBERS | F_NUMBERS:
-        raise SourceError(f"expected a number, found the register {token.text}", token.span)
+        message = f"expected a number, found the register {token.text}"
+        raise SourceError(message, token.span, certain)
 
 
 def _read_memory(reader: Reader, slot: Slot, values: dict[str, Node]) -> None:
@@ -93,7 +94,7 @@ def _read_memory(reader: Reader, slot: Slot, values: dict[str, Node]) -> None:
     else:
         first = cursor.peek()
         if first is not None and first.kind == "name":
-            _refuse_register(first, reader)
+            _refuse_register(first, reader, certain=True)
         offset = parse(cursor, reader.labels)
     if slot.name:
         values[slot.name] = offset

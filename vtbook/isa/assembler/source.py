@@ -169,7 +169,7 @@ class Assembler:
             try:
                 return form, read_operands(reader, form.slots)
             except SourceError as error:
-                if best is None or error.span > best.span:
+                if best is None or (error.certain, error.span) > (best.certain, best.span):
                     best = error
         assert best is not None
         ways = " or ".join(dict.fromkeys(form.syntax for form in forms[:4]))
