@@ -6,6 +6,7 @@ a hash of everything they are made from.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import inspect
 import os
@@ -24,6 +25,7 @@ from llvmlite import binding as llvm
 
 from vtbook.cpu import decode_tables, layout, threaded, traits
 from vtbook.cpu.decode_tables import FAR, SHORT, operand_layout
+from vtbook.cpu.fusion import Pair
 from vtbook.isa import operations as ops
 from vtbook.isa.definition import Instruction
 
@@ -123,6 +125,27 @@ class Library:
             key,
             f"{len(members)} instructions of {name}",
             lambda: _group_text(members, short, suffix),
+            progress,
+        )
+        return suffix
+
+    def pairs(self, pairs: list[Pair], names: dict[str, str], progress: Progress) -> str:
+        """Load the handlers of pairs of instructions; returns the suffix of their symbols."""
+        text = repr(
+            [(names[p.first.name], names[p.second.name], p.variants, p.equal) for p in pairs]
+        )
+        suffix = hashlib.sha256(text.encode()).hexdigest()[:12]
+        for pair in pairs:
+            for instruction, variant in (
+                (pair.first, pair.variants[0]),
+                (pair.second, pair.variants[1]),
+            ):
+                symbol = threaded.handler_name(names[instruction.name], variant).strip('"')
+                llvm.add_symbol(symbol, self.address(symbol))
+        self._load(
+            f"pairs-{suffix}",
+            f"{len(pairs)} frequent pairs of instructions",
+            lambda: _pairs_text(pairs, names, suffix),
             progress,
         )
         return suffix
@@ -285,34 +308,82 @@ def _join(glue: str, parts: list[str], keep: Callable[[str], bool]) -> Any:
 INLINE_LIMIT = 250
 
 
-def _group_text(instructions: list[Instruction], short: frozenset[str], suffix: str) -> Any:
+_bodies: dict[tuple[Instruction, bool], tuple[str, threaded.Body]] = {}
+
+
+def _body(instruction: Instruction, slow: bool = False) -> tuple[str, threaded.Body]:
+    """Compile a definition; ``slow`` for the form that calls the runtime on a TLB miss."""
     from numba.core import types
 
-    from vtbook.cpu.lowering import BranchMode
+    from vtbook.cpu.lowering import Mode
 
+    facts = traits.traits_of(instruction)
+    key = (instruction, slow)
+    if key not in _bodies:
+        Mode.relative = bool(facts.offset_operand)
+        Mode.restartable = facts.restartable and not slow
+        arguments = (_hart_type(), _operands_type(instruction, facts.uses_size))
+        text, symbol = _compile(instruction.function, arguments, types.none)
+        distance = operand_layout(instruction.encoding, facts.uses_size).get(facts.offset_operand)
+        inline = text.count("\n") < INLINE_LIMIT
+        restartable = Mode.restartable and facts.uses_memory
+        _bodies[key] = text, threaded.Body("", symbol, facts, distance, inline, restartable)
+    return _bodies[key]
+
+
+def variants_of(instruction: Instruction, short: frozenset[str]) -> list[int]:
+    """The handlers that an instruction needs: SHORT if it has two-byte forms, FAR if it branches."""
+    branches = bool(traits.traits_of(instruction).offset_operand)
+    return [
+        v
+        for v in range(4)
+        if (branches or not v & FAR) and (instruction.name in short or not v & SHORT)
+    ]
+
+
+def _group_text(instructions: list[Instruction], short: frozenset[str], suffix: str) -> Any:
     glue = threaded.declarations()
     parts = []
     for instruction in instructions:
-        facts = traits.traits_of(instruction)
-        BranchMode.relative = bool(facts.offset_operand)
-        arguments = (_hart_type(), _operands_type(instruction, facts.uses_size))
-        text, symbol = _compile(instruction.function, arguments, types.none)
-        parts.append(text)
-        glue += f'declare i32 @"{symbol}"(ptr, ptr, ptr, ptr)\n'
-        operands = operand_layout(instruction.encoding, facts.uses_size)
-        distance = operands.get(facts.offset_operand)
-        inline = text.count("\n") < INLINE_LIMIT
-        for variant in range(4):
-            if (
-                (variant & FAR
-                and distance is None)
-                or (variant & SHORT
-                and instruction.name not in short)
-            ):
-                continue
-            name = f"{instruction.name}.{suffix}"
-            glue += threaded.handler(name, symbol, facts, variant, distance, inline)
+        name = f"{instruction.name}.{suffix}"
+        text, body = _body(instruction)
+        forms = [(text, dataclasses.replace(body, name=name), False)]
+        if body.restartable:
+            text, slow = _body(instruction, slow=True)
+            forms.append((text, dataclasses.replace(slow, name=name), True))
+        for text, form, is_slow in forms:
+            parts.append(text)
+            glue += f'declare i32 @"{form.symbol}"(ptr, ptr, ptr, ptr)\n'
+            for variant in variants_of(instruction, short):
+                if not (is_slow and variant & FAR):
+                    glue += threaded.handler(form, variant, is_slow)
     return _join(glue, parts, lambda name: name.startswith("vt_"))
+
+
+def _pairs_text(pairs: list[Pair], names: dict[str, str], suffix: str) -> Any:
+    """LLVM module of the handlers that cover two instructions; ``names`` are their full names."""
+    glue = threaded.declarations()
+    declared: set[str] = set()
+    parts: dict[str, str] = {}
+    for number, pair in enumerate(pairs):
+        bodies = []
+        for instruction, variant in (
+            (pair.first, pair.variants[0]),
+            (pair.second, pair.variants[1]),
+        ):
+            text, body = _body(instruction)
+            body = dataclasses.replace(body, name=names[instruction.name])
+            bodies.append(body)
+            if body.symbol not in parts:
+                parts[body.symbol] = text
+                glue += f'declare i32 @"{body.symbol}"(ptr, ptr, ptr, ptr)\n'
+            declaration = threaded.handler_declaration(body.name, variant)
+            if declaration not in declared:
+                declared.add(declaration)
+                glue += declaration
+        symbol = f"vt_pair_{suffix}_{number}"
+        glue += threaded.pair_handler(symbol, bodies[0], bodies[1], pair.variants, pair.equal)
+    return _join(glue, list(parts.values()), lambda name: name.startswith("vt_"))
 
 
 def _runtime_text() -> Any:

@@ -14,6 +14,7 @@ free: only a taken branch does arithmetic on them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from vtbook.errors import VtbookError
 from vtbook.isa.definition import Compressed, Instruction
 from vtbook.isa.encoding import Encoding
 from vtbook.isa.instruction_set import InstructionSet
+
+if TYPE_CHECKING:
+    from vtbook.cpu.fusion import Pair
 
 SLOT = 16
 SLOTS = 2048  # halfwords in a page
@@ -108,6 +112,25 @@ class DecodeTables:
             np.array(pieces or [[0, 0, 0]], np.int64),
             operations,
         ]
+        self.header = np.array([a.ctypes.data for a in self.arrays], np.int64)
+
+    def set_pairs(self, pairs: list[Pair], first_handler: int) -> None:
+        """Tell the decoder of handlers that cover two instructions.
+
+        A table by the first instruction's handler: where its rows start; a row is the second's
+        handler, the operand bytes that must be equal (or 0), and the handler of the pair.
+        """
+        by_first: dict[int, list[list[int]]] = {}
+        for n, pair in enumerate(pairs):
+            one = self.numbers[pair.first.name] + pair.variants[0]
+            two = self.numbers[pair.second.name] + pair.variants[1]
+            by_first.setdefault(one, []).append([two, *(pair.equal or (0, 0)), first_handler + n])
+        starts = np.zeros(FIRST + 4 * len(self.isa.instructions) + 1, np.int64)
+        rows: list[list[int]] = []
+        for one in range(len(starts)):
+            starts[one] = len(rows)
+            rows.extend(sorted(by_first.get(one, []), key=lambda row: not row[1]))
+        self.arrays[7:] = [starts, np.array(rows or [[0, 0, 0, 0]], np.int64)]
         self.header = np.array([a.ctypes.data for a in self.arrays], np.int64)
 
     def _spelling(

@@ -24,6 +24,7 @@ from vtbook.cpu.decode_tables import (
     DecodeTables,
     operand_layout,
 )
+from vtbook.cpu.fusion import pairs_of
 from vtbook.cpu.hart import Hart
 from vtbook.cpu.layout import (
     BREAK,
@@ -73,7 +74,9 @@ class CompiledSet:
         address = self.library.address
         self.run = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address("vt_run"))
         self.short = frozenset(c.target.name for c in isa.compressed.values())
-        self.handlers = np.zeros(FIRST + 4 * len(isa.instructions), np.int64)
+        self.pairs = pairs_of(isa, self.short)
+        self.names: dict[str, str] = {}
+        self.handlers = np.zeros(FIRST + 4 * len(isa.instructions) + len(self.pairs), np.int64)
         for number, symbol in (
             (UNDECODED, f"vt_leave_{DECODE}"),
             (PAGE_END, "vt_page_end"),
@@ -88,6 +91,12 @@ class CompiledSet:
         for name in list(self._waiting):
             if name not in LATE:
                 self.compile_extension(name)
+        self.pairs = [p for p in self.pairs if {p.first.name, p.second.name} <= self.names.keys()]
+        suffix = self.library.pairs(self.pairs, self.names, progress)
+        first_pair = FIRST + 4 * len(isa.instructions)
+        for n in range(len(self.pairs)):
+            self.handlers[first_pair + n] = self.library.address(f"vt_pair_{suffix}_{n}")
+        self.tables.set_pairs(self.pairs, first_pair)
 
     def compile_extension(self, name: str) -> None:
         """Compile (or load) the handlers of one extension."""
@@ -102,16 +111,8 @@ class CompiledSet:
         )
         for instruction in members:
             first = self.tables.numbers[instruction.name]
-            facts = traits_of(instruction)
-            has_far = bool(operand_layout(instruction.encoding, False).get(facts.offset_operand))
-            for variant in range(4):
-                if (
-                    (variant & FAR
-                    and not has_far)
-                    or (variant & SHORT
-                    and instruction.name not in self.short)
-                ):
-                    continue
+            self.names[instruction.name] = f"{instruction.name}.{suffix}"
+            for variant in compiler.variants_of(instruction, self.short):
                 symbol = f"vt_{instruction.name}.{suffix}_{variant}"
                 self.handlers[first + variant] = self.library.address(symbol)
 

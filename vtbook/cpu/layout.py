@@ -59,6 +59,8 @@ _ENGINE = [
     ("page_slots", "i8"),  # address of its first decoded record
     ("stop_slot", "i8"),  # record in which the end of the budget stands for the moment, or 0
     ("stop_saved", "i8"),  # the handler that belongs there
+    ("stop_before", "i8"),  # the record before it, whose handler may cover both, or 0
+    ("stop_before_saved", "i8"),
     ("regions", "i8", (REGIONS, 5)),  # base, size, host address, flags, directory of decoded pages
     ("devices", "i8", (DEVICES, 2)),  # first address, end
     ("device_count", "i8"),
@@ -97,6 +99,7 @@ BRANCH = 3  # taken: next_pc is set, and is pc plus the instruction's own offset
 PYTHON = 4  # only plain Python can do this one: a device, a watched address
 FENCE_I = 5  # done; the decode cache must be emptied
 WFI = 6  # done; nothing to do until an interrupt
+MISS = 7  # nothing done: the memory is not in the TLB
 
 # Why the compiled loop came back.
 BUDGET = 10  # the budget may end inside this chain

@@ -19,6 +19,7 @@ from vtbook.cpu.layout import (
     BRANCH,
     FENCE_I,
     JUMP,
+    MISS,
     TLB_ENTRIES,
     TRAP,
     WFI,
@@ -29,14 +30,17 @@ from vtbook.isa import operations as ops
 I8, I32, I64, I128 = (ir.IntType(n) for n in (8, 32, 64, 128))
 
 
-class BranchMode:
-    """How ``branch`` is lowered at the moment.
+class Mode:
+    """How some operations are lowered at the moment.
 
-    ``relative``: the code around the definition knows the offset, which is an operand.
-    Otherwise the target is computed like a jump's.
+    ``relative``: the code around the definition knows the distance of ``branch``, which is an
+    operand; otherwise the target is computed like a jump's.
+    ``restartable``: memory that is not in the TLB makes the definition return MISS; otherwise it
+    calls the runtime.
     """
 
     relative = False
+    restartable = False
 
 
 def const(value: int) -> ir.Constant:
@@ -229,24 +233,31 @@ def _translate(builder: Any, h: Any, address: Any, size: int, tlb: str) -> tuple
 def _load(bits: int) -> Generate:
     size = bits // 8
 
+    def read(builder, host):
+        kind = ir.IntType(bits)
+        value = builder.load(builder.inttoptr(host, kind.as_pointer()))
+        value.align = 1
+        return value if bits == 64 else builder.zext(value, I64)
+
     def generate(context, builder, h, address):
         hit, host = _translate(builder, h, address, size, "tlb_read")
         fast = builder.append_basic_block("fast")
         slow = builder.append_basic_block("slow")
-        done = builder.append_basic_block("done")
         builder.cbranch(hit, fast, slow)
         builder.position_at_end(slow)
+        if Mode.restartable:
+            leave(builder, MISS)
+            builder.position_at_end(fast)
+            return read(builder, host)
         base = builder.bitcast(h, I8.as_pointer())
         status = _call_slow(builder, "vt_load", [base, address, const(size)])
         _leave_with(builder, status)
         from_slow = get_field(builder, h, "loaded")
+        done = builder.append_basic_block("done")
         slow_end = builder.block
         builder.branch(done)
         builder.position_at_end(fast)
-        kind = ir.IntType(bits)
-        value = builder.load(builder.inttoptr(host, kind.as_pointer()))
-        value.align = 1
-        from_fast = value if bits == 64 else builder.zext(value, I64)
+        from_fast = read(builder, host)
         builder.branch(done)
         builder.position_at_end(done)
         result = builder.phi(I64)
@@ -260,22 +271,28 @@ def _load(bits: int) -> Generate:
 def _store(bits: int) -> Generate:
     size = bits // 8
 
+    def write(builder, host, value):
+        kind = ir.IntType(bits)
+        narrow = value if bits == 64 else builder.trunc(value, kind)
+        builder.store(narrow, builder.inttoptr(host, kind.as_pointer())).align = 1
+
     def generate(context, builder, h, address, value):
         hit, host = _translate(builder, h, address, size, "tlb_write")
         fast = builder.append_basic_block("fast")
         slow = builder.append_basic_block("slow")
-        done = builder.append_basic_block("done")
         builder.cbranch(hit, fast, slow)
         builder.position_at_end(slow)
+        if Mode.restartable:
+            leave(builder, MISS)
+            builder.position_at_end(fast)
+            return write(builder, host, value)
         base = builder.bitcast(h, I8.as_pointer())
         status = _call_slow(builder, "vt_store", [base, address, const(size), value])
         _leave_with(builder, status)
+        done = builder.append_basic_block("done")
         builder.branch(done)
         builder.position_at_end(fast)
-        kind = ir.IntType(bits)
-        narrow = value if bits == 64 else builder.trunc(value, kind)
-        store = builder.store(narrow, builder.inttoptr(host, kind.as_pointer()))
-        store.align = 1
+        write(builder, host, value)
         builder.branch(done)
         builder.position_at_end(done)
 
@@ -326,7 +343,7 @@ def _branch(context, builder, h, condition, distance):
     on = builder.append_basic_block("on")
     builder.cbranch(condition, taken, on)
     builder.position_at_end(taken)
-    if BranchMode.relative:
+    if Mode.relative:
         leave(builder, BRANCH)
     else:
         _emit_jump(builder, h, builder.add(get_field(builder, h, "pc"), distance), JUMP)

@@ -148,7 +148,17 @@ def amo(h, address, size):
 
 # --- decoding ------------------------------------------------------------------------------------
 # The tables of ``DecodeTables``, in the order of its header.
-T_SHORT, T_BUCKETS, T_CANDIDATES, T_SPELLINGS, T_FIELDS, T_PIECES, T_OPERATIONS = range(0, 56, 8)
+(
+    T_SHORT,
+    T_BUCKETS,
+    T_CANDIDATES,
+    T_SPELLINGS,
+    T_FIELDS,
+    T_PIECES,
+    T_OPERATIONS,
+    T_PAIR_STARTS,
+    T_PAIRS,
+) = range(0, 72, 8)
 ROW = 64  # bytes in a row of spellings or fields
 
 
@@ -236,6 +246,34 @@ def decode_slot(h, slots, slot):
     return -size if peek64(operation) else size
 
 
+def kind_of(slots, slot):
+    """The number of a decoded slot's own handler."""
+    return peek16(slots + KINDS + ((slot - slots) >> 3))
+
+
+def is_breakpoint(h, slots, slot):
+    """True if execution must stop before this slot."""
+    pc = h.page_pc + ((slot - slots) >> 3)
+    for n in range(h.breakpoint_count):
+        if h.breakpoints[n] == pc:
+            return True
+    return False
+
+
+def find_pair(h, slot, kind, following):
+    """The handler for this instruction and the next together, or its own."""
+    row = peek64(h.decoder + T_PAIR_STARTS) + 8 * kind
+    pairs = peek64(h.decoder + T_PAIRS)
+    after = slot + (16 if (kind - FIRST) & SHORT else 32)
+    for n in range(peek64(row), peek64(row + 8)):
+        pair = pairs + 32 * n
+        if peek64(pair) == following:
+            first = peek64(pair + 8)
+            if first == 0 or peek8(slot + first) == peek8(after + peek64(pair + 16)):
+                return peek64(pair + 24)
+    return kind
+
+
 def decode_chain(h, slots, first):
     """Decode from a slot to the end of its chain, then number the slots backward."""
     length = 0
@@ -251,22 +289,28 @@ def decode_chain(h, slots, first):
         if slot >= end or sext16(peek16(slot + COUNT)) > 0:
             break
     count = 0
+    following = 0  # kind of the next slot, if it may share a handler with this one
     if size > 0 and slot < end:
         count = peek16(slot + COUNT)
+        following = kind_of(slots, slot)
+        if is_breakpoint(h, slots, slot):
+            following = 0
     while length > 0:
         length -= 1
         count += 1
         slot = peek64(h.scratch + 8 * length)
         poke16(slot + COUNT, count)
-        index = (slot - slots) >> 4
-        kind = peek16(slots + KINDS + 2 * index)
-        if h.profile and kind >= FIRST:
-            kind = PROFILE
-        pc = h.page_pc + 2 * index
-        for n in range(h.breakpoint_count):
-            if h.breakpoints[n] == pc:
-                kind = STOP
-        poke64(slot, peek64(h.handlers + 8 * kind))
+        kind = kind_of(slots, slot)
+        chosen = kind
+        if is_breakpoint(h, slots, slot):
+            chosen = STOP
+            kind = 0
+        elif h.profile and kind >= FIRST:
+            chosen = PROFILE
+        elif kind >= FIRST and following >= FIRST:
+            chosen = find_pair(h, slot, kind, following)
+        poke64(slot, peek64(h.handlers + 8 * chosen))
+        following = kind
 
 
 def new_page(h, row, address):
@@ -355,9 +399,15 @@ def enter(h):
 def place_stop(h, remaining):
     """Put a stop after ``remaining`` more instructions of the current chain."""
     slot = h.slot
+    before = 0
     for _ in range(remaining):
-        kind = peek16(h.page_slots + KINDS + ((slot - h.page_slots) >> 3))
-        slot += 16 if (kind - FIRST) & SHORT else 32
+        before = slot
+        slot += 16 if (kind_of(h.page_slots, slot) - FIRST) & SHORT else 32
+    kind = kind_of(h.page_slots, before)
+    h.stop_before = before
+    h.stop_before_saved = peek64(before)
+    if h.profile == 0 and not is_breakpoint(h, h.page_slots, before):
+        poke64(before, peek64(h.handlers + 8 * kind))
     h.stop_slot = slot
     h.stop_saved = peek64(slot)
     poke64(slot, peek64(h.handlers + 8 * STOP))
@@ -371,6 +421,7 @@ def service(h):
     reason = h.reason
     if h.stop_slot:
         poke64(h.stop_slot, h.stop_saved)
+        poke64(h.stop_before, h.stop_before_saved)
         h.stop_slot = 0
     if reason == LOOKUP:
         remaining = h.left

@@ -9,8 +9,9 @@ the current chain.
 from __future__ import annotations
 
 import platform
+from dataclasses import dataclass
 
-from vtbook.cpu.decode_tables import COUNT, KINDS, SLOT, Operand
+from vtbook.cpu.decode_tables import COUNT, FAR, KINDS, SHORT, SLOT, Operand
 from vtbook.cpu.layout import (
     BRANCH,
     BREAK,
@@ -21,7 +22,9 @@ from vtbook.cpu.layout import (
     ILLEGAL,
     JUMP,
     LOOKUP,
+    MISS,
     PYTHON,
+    TRAP,
     WFI,
     offset,
 )
@@ -36,9 +39,14 @@ CONVENTION = (
 ARGUMENTS = "ptr %h, ptr %d, i64 %r"
 
 
-def handler_name(name: str, variant: int) -> str:
-    """Symbol of an instruction's handler."""
-    return f'"vt_{name}_{variant}"'
+def handler_name(name: str, variant: int, slow: bool = False) -> str:
+    """Symbol of an instruction's handler, quoted."""
+    return f'"vt_{name}_{"slow" if slow else ""}{variant}"'
+
+
+def handler_declaration(name: str, variant: int) -> str:
+    """Declare a handler that stands in another module."""
+    return f"declare {CONVENTION} void @{handler_name(name, variant)}({ARGUMENTS})\n"
 
 
 def _field(pointer: str, name: str) -> str:
@@ -54,16 +62,18 @@ def _count(result: str, slot: str) -> str:
     )
 
 
-_PC = (
-    _field("%page.p", "page_slots")
-    + "  %page = load i64, ptr %page.p\n"
-    + _field("%base.p", "page_pc")
-    + "  %base = load i64, ptr %base.p\n"
-    + "  %d.i = ptrtoint ptr %d to i64\n"
-    + "  %d.o = sub i64 %d.i, %page\n"
-    + "  %d.b = ashr i64 %d.o, 3\n"
-    + "  %pc = add i64 %base, %d.b\n"
-)
+def _pc(mark: str, d: str) -> str:
+    """The address of record ``d``'s instruction, as ``%{mark}pc``."""
+    return (
+        _field(f"%{mark}page.p", "page_slots")
+        + f"  %{mark}page = load i64, ptr %{mark}page.p\n"
+        + _field(f"%{mark}base.p", "page_pc")
+        + f"  %{mark}base = load i64, ptr %{mark}base.p\n"
+        + f"  %{mark}d.i = ptrtoint ptr {d} to i64\n"
+        + f"  %{mark}d.o = sub i64 %{mark}d.i, %{mark}page\n"
+        + f"  %{mark}d.b = ashr i64 %{mark}d.o, 3\n"
+        + f"  %{mark}pc = add i64 %{mark}base, %{mark}d.b\n"
+    )
 
 
 def _tail(target: str, slot: str = "%d", left: str = "%r") -> str:
@@ -80,8 +90,9 @@ def _dispatch(slot: str, left: str) -> str:
 def declarations() -> str:
     """What every module that holds handlers needs to know of the runtime."""
     return (
-        f"declare {CONVENTION} void @vt_goto({ARGUMENTS})\n"
-        f"declare {CONVENTION} void @vt_budget({ARGUMENTS})\n"
+        goto_text()
+        + "declare void @llvm.assume(i1)\n"
+        + f"declare {CONVENTION} void @vt_budget({ARGUMENTS})\n"
         + "".join(f"declare {CONVENTION} void @vt_leave_{n}({ARGUMENTS})\n" for n in REASONS)
     )
 
@@ -89,7 +100,6 @@ def declarations() -> str:
 def runtime_symbols() -> list[str]:
     """Functions of the runtime that handlers in other modules call."""
     return [f"vt_leave_{n}" for n in REASONS] + [
-        "vt_goto",
         "vt_budget",
         "vt_load",
         "vt_store",
@@ -97,131 +107,181 @@ def runtime_symbols() -> list[str]:
     ]
 
 
-REASONS = (1, DECODE, BREAK, COMPILE, ILLEGAL, PYTHON, BUDGET, FENCE_I, WFI)
+REASONS = (TRAP, DECODE, BREAK, COMPILE, ILLEGAL, PYTHON, BUDGET, FENCE_I, WFI)
 
 
-def handler(
-    name: str,
-    symbol: str,
-    traits: Traits,
-    variant: int,
-    distance: Operand | None,
-    inline: bool,
-) -> str:
-    """LLVM text of one instruction's handler.
+@dataclass(frozen=True)
+class Body:
+    """A compiled definition, as the text around it needs to know it.
 
-    ``symbol`` is numba's function; ``variant`` 0 to 3 (SHORT | FAR); ``distance`` the operand of a
-    pc-relative branch.
+    ``symbol`` is numba's function. If it is ``restartable``, it returns MISS where memory is not
+    in the TLB, before it has changed anything; ``slow`` is then the handler that can go on.
     """
-    short, far = variant & 1, variant & 2
-    step = (1 if short else 2) * SLOT
-    text = f"define {CONVENTION} void @{handler_name(name, variant)}(ptr noalias %h, ptr %d, i64 %r) {{\n"
-    text += "  %value = alloca i64\n  %info = alloca i64\n"
-    if traits.uses_pc or far:
-        text += _PC
-    if traits.uses_pc:
-        text += _field("%pc.p", "pc") + "  store i64 %pc, ptr %pc.p\n"
-    if traits.uses_counter:
+
+    name: str
+    symbol: str
+    traits: Traits
+    distance: Operand | None
+    inline: bool
+    restartable: bool
+
+
+def _call(body: Body, mark: str, d: str, needs_pc: bool) -> str:
+    """Run a definition on record ``d``; its status is ``%{mark}status``."""
+    text = ""
+    if needs_pc:
+        text += _pc(mark, d)
+    if body.traits.uses_pc:
+        text += _field(f"%{mark}pc.p", "pc") + f"  store i64 %{mark}pc, ptr %{mark}pc.p\n"
+    if body.traits.uses_counter:
         text += (
-            _count("%own", "%d")
-            + _field("%target.p", "target")
-            + "  %target = load i64, ptr %target.p\n"
-            + "  %remaining = add i64 %r, %own\n"
-            + "  %retired = sub i64 %target, %remaining\n"
-            + _field("%retired.p", "instret")
-            + "  store i64 %retired, ptr %retired.p\n"
+            _count(f"%{mark}own", d)
+            + _field(f"%{mark}target.p", "target")
+            + f"  %{mark}target = load i64, ptr %{mark}target.p\n"
+            + f"  %{mark}remaining = add i64 %r, %{mark}own\n"
+            + f"  %{mark}retired = sub i64 %{mark}target, %{mark}remaining\n"
+            + _field(f"%{mark}retired.p", "instret")
+            + f"  store i64 %{mark}retired, ptr %{mark}retired.p\n"
         )
-    text += (
-        f'  %status = call i32 @"{symbol}"(ptr %value, ptr %info, ptr %h, ptr %d)'
-        f"{' alwaysinline' if inline else ' noinline'}\n"
-    )
-    if not traits.rd_only_written:
+    how = "alwaysinline" if body.inline else "noinline"
+    text += f'  %{mark}status = call i32 @"{body.symbol}"(ptr %value, ptr %info, ptr %h, ptr {d}) {how}\n'
+    if not body.traits.rd_only_written:
         text += "  store i64 0, ptr %h\n"
-    text += (
-        "  switch i32 %status, label %fault [\n    i32 0, label %next\n"
-        f"    i32 {JUMP}, label %jump\n    i32 {BRANCH}, label %taken\n"
-        f"    i32 {FENCE_I}, label %done\n    i32 {WFI}, label %done\n  ]\n"
-    )
-    text += f"next:\n  %n = getelementptr i8, ptr %d, i64 {step}\n" + _dispatch("%n", "%r")
-    text += (
-        "jump:\n" + _count("%jc", "%d") + "  %j1 = add i64 %r, %jc\n  %j2 = sub i64 %j1, 1\n"
-    ) + _tail("@vt_goto", "%d", "%j2")
-    text += "taken:\n"
-    if distance is None:
-        text += "  unreachable\n"
-    else:
-        kind = f"i{8 * distance.size}"
-        text += (
-            f"  %o.p = getelementptr i8, ptr %d, i64 {distance.byte}\n"
-            f"  %o.n = load {kind}, ptr %o.p, align 1\n"
-            f"  %o = sext {kind} %o.n to i64\n" + _count("%bc", "%d")
-        )
-        text += "  %b1 = add i64 %r, %bc\n  %b2 = sub i64 %b1, 1\n"
-        if far:
-            text += (
-                "  %to = add i64 %pc, %o\n"
-                + _field("%next.p", "next_pc")
-                + "  store i64 %to, ptr %next.p\n"
-                + _field("%align.p", "ialign")
-                + "  %align = load i64, ptr %align.p\n  %wrong = and i64 %to, %align\n"
-                + "  %bad = icmp ne i64 %wrong, 0\n  br i1 %bad, label %crooked, label %straight\n"
-                + "crooked:\n"
-                + _field("%cause.p", "trap_cause")
-                + "  store i64 0, ptr %cause.p\n"
-                + _field("%tval.p", "trap_value")
-                + "  store i64 %to, ptr %tval.p\n"
-                + _tail("@vt_leave_1")
-                + "straight:\n"
-                + _tail("@vt_goto", "%d", "%b2")
-            )
-        else:
-            text += (
-                "  %o8 = shl i64 %o, 3\n  %t = getelementptr i8, ptr %d, i64 %o8\n"
-                + _count("%tc", "%t")
-                + "  %b3 = sub i64 %b2, %tc\n  %over = icmp slt i64 %b3, 0\n"
-                + "  br i1 %over, label %budget, label %go\ngo:\n"
-                + _dispatch("%t", "%b3")
-                + "budget:\n"
-                + _tail("@vt_budget", "%t", "%b3")
-            )
-    text += (
-        f"done:\n  %after = getelementptr i8, ptr %d, i64 {step}\n"
-        + f"  %is.wfi = icmp eq i32 %status, {WFI}\n  br i1 %is.wfi, label %wfi, label %fence\n"
-        + "wfi:\n"
-        + _tail(f"@vt_leave_{WFI}", "%after")
-        + "fence:\n"
-        + _tail(f"@vt_leave_{FENCE_I}", "%after")
-    )
-    text += (
-        "fault:\n  %is.trap = icmp eq i32 %status, 1\n"
-        "  br i1 %is.trap, label %trap, label %python\n"
-        "trap:\n" + _tail("@vt_leave_1") + "python:\n" + _tail(f"@vt_leave_{PYTHON}") + "}\n"
-    )
     return text
 
 
-def runtime_glue() -> str:
-    """LLVM text of the loop, of leaving it, and of the handlers that are not instructions."""
-    text = ""
-    for reason in REASONS:
-        text += (
-            f"define {CONVENTION} void @vt_leave_{reason}({ARGUMENTS}) {{\n"
-            + _field("%slot.p", "slot")
-            + "  store ptr %d, ptr %slot.p\n"
-            + _field("%left.p", "left")
-            + "  store i64 %r, ptr %left.p\n"
-            + _field("%reason.p", "reason")
-            + f"  store i64 {reason}, ptr %reason.p\n  ret void\n}}\n"
-        )
-    text += (
-        f"define {CONVENTION} void @vt_budget({ARGUMENTS}) {{\n"
-        + _tail(f"@vt_leave_{BUDGET}")
-        + "}\n"
+def _jump(d: str) -> str:
+    """The blocks ``jump``: go to next_pc, one instruction done."""
+    return (
+        "jump:\n" + _count("%jc", d) + "  %j1 = add i64 %r, %jc\n  %j2 = sub i64 %j1, 1\n"
+    ) + _tail("@vt_goto", d, "%j2")
+
+
+def _taken(body: Body, mark: str, d: str, far: bool) -> str:
+    """The blocks ``taken``: a branch by the distance in the record, one instruction done."""
+    if body.distance is None:
+        return "taken:\n  unreachable\n"
+    kind = f"i{8 * body.distance.size}"
+    text = (
+        f"taken:\n  %o.p = getelementptr i8, ptr {d}, i64 {body.distance.byte}\n"
+        f"  %o.n = load {kind}, ptr %o.p, align 1\n"
+        f"  %o = sext {kind} %o.n to i64\n" + _count("%bc", d)
     )
-    # Go to next_pc with %r instructions of budget left.
-    tlb = offset("tlb_fetch")
+    text += "  %b1 = add i64 %r, %bc\n  %b2 = sub i64 %b1, 1\n"
+    if far:
+        return (
+            text
+            + f"  %to = add i64 %{mark}pc, %o\n"
+            + _field("%next.p", "next_pc")
+            + "  store i64 %to, ptr %next.p\n"
+            + _field("%align.p", "ialign")
+            + "  %align = load i64, ptr %align.p\n  %wrong = and i64 %to, %align\n"
+            + "  %bad = icmp ne i64 %wrong, 0\n  br i1 %bad, label %crooked, label %straight\n"
+            + "crooked:\n"
+            + _field("%cause.p", "trap_cause")
+            + "  store i64 0, ptr %cause.p\n"
+            + _field("%tval.p", "trap_value")
+            + "  store i64 %to, ptr %tval.p\n"
+            + _tail(f"@vt_leave_{TRAP}", d)
+            + "straight:\n"
+            + _tail("@vt_goto", d, "%b2")
+        )
+    return (
+        text
+        + f"  %o8 = shl i64 %o, 3\n  %t = getelementptr i8, ptr {d}, i64 %o8\n"
+        + _count("%tc", "%t")
+        + "  %b3 = sub i64 %b2, %tc\n  %over = icmp slt i64 %b3, 0\n"
+        + "  br i1 %over, label %budget, label %go\ngo:\n"
+        + _dispatch("%t", "%b3")
+        + "budget:\n"
+        + _tail("@vt_budget", "%t", "%b3")
+    )
+
+
+def _step(variant: int) -> int:
+    """Bytes from a record to that of the next instruction."""
+    return SLOT if variant & SHORT else 2 * SLOT
+
+
+def _begin(symbol: str) -> str:
+    return (
+        f"define {CONVENTION} void @{symbol}(ptr noalias %h, ptr noalias %d, i64 %r) {{\n"
+        "  %value = alloca i64\n  %info = alloca i64\n"
+    )
+
+
+def handler(body: Body, variant: int, slow: bool = False) -> str:
+    """LLVM text of one instruction's handler; ``variant`` is 0 to 3 (SHORT | FAR).
+
+    The ``slow`` handler of a restartable definition is where its MISS goes.
+    """
+    far = bool(variant & FAR)
+    text = _begin(handler_name(body.name, variant, slow))
+    text += _call(body, "", "%d", far or body.traits.uses_pc)
     text += (
-        f"define {CONVENTION} void @vt_goto({ARGUMENTS}) {{\n"
+        "  switch i32 %status, label %fault [\n    i32 0, label %next\n"
+        f"    i32 {JUMP}, label %jump\n    i32 {BRANCH}, label %taken\n"
+        f"    i32 {FENCE_I}, label %fence\n    i32 {WFI}, label %wfi\n"
+        f"    i32 {TRAP}, label %trap\n"
+        + (f"    i32 {MISS}, label %miss\n" if body.restartable else "")
+        + "  ]\n"
+    )
+    text += f"next:\n  %n = getelementptr i8, ptr %d, i64 {_step(variant)}\n" + _dispatch(
+        "%n", "%r"
+    )
+    text += _jump("%d") + _taken(body, "", "%d", far)
+    for label, reason in (("fence", FENCE_I), ("wfi", WFI)):
+        text += (
+            f"{label}:\n  %{label}.n = getelementptr i8, ptr %d, i64 {_step(variant)}\n"
+            + _tail(f"@vt_leave_{reason}", f"%{label}.n")
+        )
+    if body.restartable:
+        text += "miss:\n" + _tail("@" + handler_name(body.name, variant & SHORT, slow=True))
+    text += "trap:\n" + _tail(f"@vt_leave_{TRAP}")
+    text += "fault:\n" + _tail(f"@vt_leave_{PYTHON}") + "}\n"
+    return text
+
+
+def pair_handler(
+    symbol: str, a: Body, b: Body, variants: tuple[int, int], equal: tuple[int, int] | None
+) -> str:
+    """LLVM text of one handler for two instructions that follow each other.
+
+    ``equal`` gives two operand bytes, one of each record, that hold the same register number: LLVM
+    then passes the value of the first instruction to the second without going through memory.
+    Where either cannot finish, the instruction's own handler does it again from its start.
+    """
+    text = _begin(symbol)
+    text += f"  %e = getelementptr i8, ptr %d, i64 {_step(variants[0])}\n"
+    if equal:
+        text += (
+            f"  %ea.p = getelementptr i8, ptr %d, i64 {equal[0]}\n  %ea = load i8, ptr %ea.p\n"
+            f"  %eb.p = getelementptr i8, ptr %e, i64 {equal[1]}\n  %eb = load i8, ptr %eb.p\n"
+            "  %same = icmp eq i8 %ea, %eb\n  call void @llvm.assume(i1 %same)\n"
+        )
+    text += _call(a, "a", "%d", a.traits.uses_pc)
+    text += (
+        "  %a.ok = icmp eq i32 %astatus, 0\n  br i1 %a.ok, label %second, label %again\nagain:\n"
+    )
+    text += _tail("@" + handler_name(a.name, variants[0])) + "second:\n"
+    text += _call(b, "b", "%e", b.traits.uses_pc)
+    text += (
+        "  switch i32 %bstatus, label %redo [\n    i32 0, label %next\n"
+        f"    i32 {JUMP}, label %jump\n    i32 {BRANCH}, label %taken\n  ]\n"
+    )
+    text += f"next:\n  %n = getelementptr i8, ptr %e, i64 {_step(variants[1])}\n" + _dispatch(
+        "%n", "%r"
+    )
+    text += _jump("%e") + _taken(b, "b", "%e", False)
+    text += "redo:\n" + _tail("@" + handler_name(b.name, variants[1]), "%e") + "}\n"
+    return text
+
+
+def goto_text() -> str:
+    """LLVM text of going on at next_pc, with %r instructions of budget left: part of each jump."""
+    tlb = offset("tlb_fetch")
+    return (
+        f"define internal {CONVENTION} void @vt_goto({ARGUMENTS}) alwaysinline {{\n"
         + _field("%next.p", "next_pc")
         + "  %pc = load i64, ptr %next.p\n"
         + "  %i = lshr i64 %pc, 8\n  %i2 = and i64 %i, 4080\n"
@@ -248,9 +308,30 @@ def runtime_glue() -> str:
         + _field("%reason.p", "reason")
         + f"  store i64 {LOOKUP}, ptr %reason.p\n  ret void\n}}\n"
     )
+
+
+def runtime_glue() -> str:
+    """LLVM text of the loop, of leaving it, and of the handlers that are not instructions."""
+    text = ""
+    for reason in REASONS:
+        text += (
+            f"define {CONVENTION} void @vt_leave_{reason}({ARGUMENTS}) {{\n"
+            + _field("%slot.p", "slot")
+            + "  store ptr %d, ptr %slot.p\n"
+            + _field("%left.p", "left")
+            + "  store i64 %r, ptr %left.p\n"
+            + _field("%reason.p", "reason")
+            + f"  store i64 {reason}, ptr %reason.p\n  ret void\n}}\n"
+        )
+    text += (
+        f"define {CONVENTION} void @vt_budget({ARGUMENTS}) {{\n"
+        + _tail(f"@vt_leave_{BUDGET}")
+        + "}\n"
+    )
+    text += goto_text()
     text += (
         f"define {CONVENTION} void @vt_page_end({ARGUMENTS}) {{\n"
-        + _PC
+        + _pc("", "%d")
         + _field("%next.p", "next_pc")
         + "  store i64 %pc, ptr %next.p\n"
         + _tail("@vt_goto")

@@ -26,6 +26,8 @@ class Traits:
     rd_only_written: ``d.rd`` is used in ``h.x[d.rd] = …`` only.
     offset_operand: the operand that ``branch`` takes as its distance, or "".
     ends_chain: it never goes on to the next instruction.
+    restartable: one memory access at most, nothing changed before it: it can begin again.
+    uses_memory: it loads or stores.
     """
 
     uses_pc: bool
@@ -34,9 +36,11 @@ class Traits:
     rd_only_written: bool
     offset_operand: str
     ends_chain: bool
+    restartable: bool
+    uses_memory: bool
 
 
-CAUTIOUS = Traits(True, True, True, False, "", False)
+CAUTIOUS = Traits(True, True, True, False, "", False, False, True)
 
 
 @functools.cache
@@ -50,13 +54,16 @@ def traits_of(instruction: Instruction) -> Traits:
     body = next(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.Lambda))
     hart, operands = list(inspect.signature(function).parameters)[:2]
     names = _names_used(function)
+    called = set().union(*(_names_used(f) for f in referenced_functions(function).values()))
     return Traits(
         uses_pc="pc" in names,
         uses_counter=bool({"csr_read", "csr_write", "instret"} & names),
         uses_size=_reads(body, operands, "size") > 0,
         rd_only_written=_reads(body, operands, "rd") == _writes_to_rd(body, hart, operands),
-        offset_operand=_offset_operand(body, operands),
+        offset_operand="" if "branch" in called else _offset_operand(body, operands),
         ends_chain=_ends(body),
+        restartable=_is_restartable(body, names, called),
+        uses_memory=bool(names & MEMORY),
     )
 
 
@@ -121,6 +128,17 @@ def _offset_operand(body: ast.AST, operands: str) -> str:
     ):
         return distance.attr
     return ""
+
+
+MEMORY = frozenset(f"{kind}{bits}" for kind in ("load", "store") for bits in (8, 16, 32, 64))
+
+
+def _is_restartable(body: ast.AST, names: set[str], called: set[str]) -> bool:
+    if names & {"csr_read", "csr_write", "fence_instructions", "wait_for_interrupt"}:
+        return False
+    if called & MEMORY or any(isinstance(n, ast.For | ast.While) for n in ast.walk(body)):
+        return False
+    return sum(len(_calls(body, name)) for name in MEMORY) <= 1
 
 
 def _ends(body: ast.AST) -> bool:
