@@ -39,7 +39,7 @@ export function listingView(trace, state, t, panel) {
     {
       class: "vtb-scroll",
       tabindex: 0,
-      role: "region",
+      role: "group",
       "aria-label": t("listing"),
       "data-vertical": true,
     },

@@ -16,7 +16,7 @@ export function byteView({ label, rows, t }) {
     {
       class: "vtb-bytes",
       tabindex: 0,
-      role: "region",
+      role: "group",
       "aria-label": label,
       "data-vertical": true,
     },
@@ -62,14 +62,14 @@ export function byteView({ label, rows, t }) {
     content.replaceChildren(...Array.from({ length: last - first }, (_, i) => makeRow(first + i)));
   };
   scroller.addEventListener("scroll", draw);
-  /** The most columns that fit: an address, then 2.4 + 1 characters a byte (see the style sheet). */
+  /** The most columns that fit: an address, then 2.3 + 1 characters a byte (see the style sheet). */
   const fitting = (width) => {
     const probe = el("span", { class: "vtb-bytes-row" }, "0".repeat(10));
     scroller.append(probe);
     const ch = probe.getBoundingClientRect().width / 10;
     probe.remove();
     const digits = region ? region.base.toString(16).length : 8;
-    const needed = (n) => (digits + 3 + 3.4 * n + 0.8 * (n / 8 - 1)) * ch;
+    const needed = (n) => (digits + 3 + 3.3 * n + 0.8 * (n / 8 - 1)) * ch;
     return [16, 8].find((n) => needed(n) <= width) ?? 4;
   };
   const fit = new ResizeObserver(([entry]) => {

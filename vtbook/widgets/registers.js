@@ -80,12 +80,11 @@ function single(hex) {
   return view.getFloat32(0);
 }
 
-/** A floating-point value as a reader writes it; -0 and NaN keep their names. */
-function decimal(value, digits) {
-  if (Object.is(value, -0)) return "−0";
-  if (!Number.isFinite(value)) return String(value).replaceAll("-", "−");
-  const short = Number(value.toPrecision(digits));
-  return String(short).replaceAll("-", "−");
+/** A floating-point value in few characters: exact where that fits in 17, else rounded, with ≈. */
+function decimal(value) {
+  const exact = Object.is(value, -0) ? "-0" : String(value);
+  const text = exact.length <= 17 ? exact : `≈${Number(value.toPrecision(10))}`;
+  return text.replaceAll("-", "−");
 }
 
 function characters(hex) {
@@ -117,8 +116,8 @@ export function inspector(state, t) {
       signed: String(signed).replace("-", "−"),
       unsigned: String(value),
       chars: characters(hex),
-      double: decimal(double(hex), 12),
-      single: kind === "f" && !boxed ? "NaN" : decimal(single(hex), 9),
+      double: decimal(double(hex)),
+      single: kind === "f" && !boxed ? "NaN" : decimal(Number(single(hex).toPrecision(9))),
     };
     setText(name, number ? `${called} (${number})` : called);
     for (const { key, value: node } of fields) setText(node, forms[key]);

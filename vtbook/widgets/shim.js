@@ -41,19 +41,22 @@ function loadModule(key) {
   return shared.modules.get(key);
 }
 
-for (const host of document.querySelectorAll("[data-vtbook-widget]")) {
-  const key = host.dataset.vtbookWidget;
+async function enliven(host) {
+  const { vtbookWidget: key } = host.dataset;
+  host.removeAttribute("data-vtbook-widget"); // taken: another run of this script passes it by
   const saved = host.querySelector("script[data-vtbook-state]");
-  host.removeAttribute("data-vtbook-widget");
   const id = saved.dataset.vtbookState;
-  if (!shared.models.has(id)) shared.models.set(id, new StaticModel(JSON.parse(saved.textContent)));
+  const first = !shared.models.has(id);
+  if (first) shared.models.set(id, new StaticModel(JSON.parse(saved.textContent)));
   const model = shared.models.get(id);
   const { default: given } = await loadModule(key);
   const widget = typeof given === "function" ? await given() : given;
   const stage = document.createElement("div");
-  await widget.initialize?.({ model });
+  if (first) await widget.initialize?.({ model });
   await widget.render({ model, el: stage });
   // The module stays in the page for the widgets further down; only the fallback goes.
   for (const node of [...host.childNodes]) if (node.tagName !== "SCRIPT") node.remove();
   host.prepend(stage);
 }
+
+for (const host of document.querySelectorAll("[data-vtbook-widget]")) enliven(host);

@@ -56,7 +56,9 @@ def static_html(widget: BookWidget, *, page: bool = False) -> str:
         f'<!DOCTYPE html>\n<html lang="{escape(widget.language)}">\n<head>\n'
         '<meta charset="utf-8">\n<meta name="color-scheme" content="light dark">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+        f"<title>{title}</title>\n</head>\n<body>\n<main>\n"
+        f'<h1 style="position: absolute; clip-path: inset(50%)">{title}</h1>\n'
+        f"{body}\n</main>\n</body>\n</html>\n"
     )
 
 

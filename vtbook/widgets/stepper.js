@@ -13,8 +13,8 @@ function panel(name, title, ...children) {
   const heading = el("div", { class: "vtb-panel-title" }, title);
   const head = el("div", { class: "vtb-panel-head" }, heading);
   const body = el(
-    "section",
-    { class: `vtb-panel vtb-${name}`, "aria-label": title },
+    "div",
+    { class: `vtb-panel vtb-${name}`, role: "group", "aria-label": title },
     head,
     ...children,
   );
@@ -69,8 +69,8 @@ function wordsView(trace, t) {
       // While it plays, assistive software is not told every step.
       element.setAttribute("aria-live", player.playing ? "off" : "polite");
       const { record } = player;
+      address.hidden = record === null;
       if (record === null) {
-        setText(address, "");
         setText(text, t("say_start"));
         text.classList.add("vtb-plain");
         setText(body, startWords(state, t));
@@ -210,7 +210,7 @@ function consolePanel(state, t) {
   const empty = el("span", { class: "vtb-empty" }, t("console_empty"));
   const screen = el(
     "div",
-    { class: "vtb-screen", tabindex: 0, role: "region", "aria-label": t("console"), "data-vertical": true },
+    { class: "vtb-screen", tabindex: 0, role: "group", "aria-label": t("console"), "data-vertical": true },
     before,
     fresh,
     empty,

@@ -1,0 +1,100 @@
+"""The front end is joined from its files into one module, and its labels are complete."""
+
+from __future__ import annotations
+
+import re
+import string
+
+import pytest
+
+from vtbook.widgets import _assets
+from vtbook.widgets._assets import FrontEndError, front_end, widget_strings
+from vtbook.widgets.base import LANGUAGES
+
+
+def test_the_stepper_is_one_module_that_imports_nothing():
+    script, style = front_end("stepper")
+    assert not re.search(r"^\s*import\b", script, re.MULTILINE)
+    assert re.findall(r"^export .*", script, re.MULTILINE) == ["export default { render };"]
+    assert "http" not in re.sub(r"http://www.w3.org/2000/svg", "", script + style)
+
+
+@pytest.mark.parametrize("part", ["common", "widget"])
+def test_every_language_has_every_label_with_the_same_blanks(part):
+    table = widget_strings("stepper")[part]
+    assert set(table) == set(LANGUAGES)
+
+    def blanks(text):
+        return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+    for language in LANGUAGES:
+        assert table[language].keys() == table["en"].keys()
+        for key, text in table[language].items():
+            assert text.strip() == text != ""
+            assert blanks(text) == blanks(table["en"][key]), (language, key)
+
+
+def test_every_label_that_the_script_asks_for_exists():
+    script, _ = front_end("stepper")
+    table = widget_strings("stepper")
+    known = table["common"]["en"].keys() | table["widget"]["en"].keys()
+    asked = set(re.findall(r'\bt(?:\.count)?\(\s*"(\w+)"', script))
+    assert len(asked) > 30
+    assert asked - known == set()
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Write front-end files to a folder of their own."""
+    monkeypatch.setattr(_assets, "HERE", tmp_path)
+    front_end.cache_clear()
+
+    def write(**sources):
+        for name, text in sources.items():
+            (tmp_path / f"{name}.js").write_text(text)
+            (tmp_path / f"{name}.css").write_text("")
+        (tmp_path / "common.css").write_text("")
+        (tmp_path / "strings.json").write_text('{"common": {}, "registers": {}, "w": {"en": {}}}')
+
+    yield write
+    front_end.cache_clear()
+
+
+def test_imported_modules_come_first_and_once(files):
+    files(
+        a="export const A = 1;\n",
+        b='import { A } from "./a.js";\nexport const B = A;\n',
+        w='import {\n  A,\n} from "./a.js";\nimport { B } from "./b.js";\nexport default [A, B];\n',
+    )
+    script, _ = front_end("w")
+    assert [line for line in script.splitlines() if line] == [
+        'const STRINGS = {"common":{},"registers":{},"widget":{"en":{}}};',
+        "const A = 1;",
+        "const B = A;",
+        "export default [A, B];",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        ({"w": 'import { A } from "./gone.js";\n'}, "gone.js: there is no such"),
+        ({"a": "const B = 1;\n", "w": 'import { A } from "./a.js";\n'}, "'A' is not declared"),
+        (
+            {"a": "export const A = 1;\n", "w": 'import { A } from "./a.js";\nconst A = 2;\n'},
+            "'A' is also declared in a.js",
+        ),
+        ({"w": 'import "./a.js";\n'}, "write imports as"),
+        (
+            {
+                "a": 'import { W } from "./w.js";\nexport const A = 1;\n',
+                "w": 'import { A } from "./a.js";\nexport const W = 1;\n',
+            },
+            "'W' is not declared",
+        ),
+    ],
+)
+def test_what_cannot_be_joined_is_told_with_the_file(files, sources, message):
+    files(**sources)
+    with pytest.raises(FrontEndError, match=message):
+        front_end("w")
