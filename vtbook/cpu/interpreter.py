@@ -199,7 +199,7 @@ class Interpreter:
         h = self.hart
         start = h.instret
         target = min(start + (NO_LIMIT if budget is None else budget), NO_LIMIT)
-        at_start = True
+        first = (h.pc, h.mode, start)  # a breakpoint here is where the last run stopped
         while True:
             h.target = target
             h.left = target - h.instret
@@ -210,7 +210,7 @@ class Interpreter:
                 self.flush()
             elif reason == COMPILE:
                 self._compile_current()
-            elif (reason == BREAK and at_start and h.instret == start) or reason == PYTHON:
+            elif reason == PYTHON or (reason == BREAK and (h.pc, h.mode, h.instret) == first):
                 stop = self._plain_step(start)
                 if stop:
                     return stop
@@ -220,7 +220,6 @@ class Interpreter:
                 return Stop(UNHANDLED, h.instret - start, trap)
             else:
                 return Stop(reason, h.instret - start)
-            at_start = False
 
     def _plain_step(self, start: int) -> Stop | None:
         """Run the instruction at pc in plain Python; a Stop if the caller must see its event."""
