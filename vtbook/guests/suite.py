@@ -35,6 +35,11 @@ class Benchmark:
     small: Run
 
     @property
+    def source(self) -> Path:
+        """The C file."""
+        return BENCHMARKS[self.name].source
+
+    @property
     def image_path(self) -> Path:
         """The prebuilt image, which runs the usual size."""
         return image_path(self.name)

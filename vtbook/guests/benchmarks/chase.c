@@ -16,11 +16,11 @@ struct node {
     uint64_t unused[6];  // to the 64 bytes of a cache line
 };
 
-static struct node nodes[MOST_NODES];
-
-// One ring through the first `count` nodes in random order (Fisher and Yates).
-static void link_ring(uint32_t count) {
-    static uint32_t order[MOST_NODES];
+// A ring of `count` nodes in random order (Fisher and Yates); NULL: no memory.
+static struct node *make_ring(uint32_t count) {
+    struct node *nodes = malloc(count * sizeof *nodes);
+    uint32_t *order = malloc(count * sizeof *order);
+    if (!nodes || !order) return NULL;
     uint64_t state = 1;
     for (uint32_t i = 0; i < count; i++) order[i] = i;
     for (uint32_t i = count - 1; i > 0; i--) {
@@ -33,13 +33,15 @@ static void link_ring(uint32_t count) {
         nodes[order[i]].next = &nodes[order[(i + 1) % count]];
         nodes[order[i]].value = bench_random(&state);
     }
+    free(order);
+    return nodes;
 }
 
 int main(int argc, char **argv) {
     uint64_t steps = bench_size(argc, argv, SIZE);
-    link_ring(steps < MOST_NODES ? (uint32_t)steps + 1 : MOST_NODES);
+    const struct node *node = make_ring(steps < MOST_NODES ? (uint32_t)steps + 1 : MOST_NODES);
+    if (!node) return 1;
     uint64_t sum = 0;
-    const struct node *node = nodes;
     for (uint64_t i = 0; i < steps; i++) {
         sum = (sum << 1) + node->value;
         node = node->next;

@@ -115,7 +115,7 @@ trap_entry:
         ld      sp, 8*2(sp)
         mret
 
-        .section .bss.stacks, "aw", @nobits
+        .section .stacks, "aw", @nobits
         .align  4
 stack:
         .skip   64 * 1024
