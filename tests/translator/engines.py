@@ -19,16 +19,22 @@ from vtbook.cpu.layout import (
     READABLE,
     UNHANDLED,
     WFI,
+    WRITABLE,
 )
 from vtbook.isa.instruction_set import InstructionSet
 from vtbook.isa.operations import wrap
 from vtbook.isa.sets import RV64GC
 from vtbook.translator.engine import IrEngine
 
-CODE = 0x8000_0000  # one page of code, which may also be read and written
-DATA = 0x8000_1000  # two pages of data
+CODE = 0x8000_0000  # one page that can be read and executed
+DATA = 0x8000_1000  # two pages that can be read and written
 END = 0x8000_3000  # nothing here
-CONSTANTS = 0x9000_0000  # one page that can be read and executed only
+SCRATCH = 0x9000_0000  # one page where everything is allowed
+REGIONS = (
+    (CODE, 0x1000, READABLE | EXECUTABLE),
+    (DATA, 0x2000, READABLE | WRITABLE),
+    (SCRATCH, 0x1000, READABLE | WRITABLE | EXECUTABLE),
+)
 DEVICE = 0x1000_0000  # 256 bytes of device
 HANDLER = CODE + 0xC00  # where traps go, if they go anywhere
 
@@ -109,9 +115,11 @@ class Trio:
         self.engines: dict[str, Any] = {}
         for name, make in ENGINES.items():
             hart = Hart(isa)
-            self.memory[name] = [np.zeros(0x3000, np.uint8), np.zeros(0x1000, np.uint8)]
-            hart.map_memory(CODE, self.memory[name][0])
-            hart.map_memory(CONSTANTS, self.memory[name][1], READABLE | EXECUTABLE)
+            self.memory[name] = []
+            for base, size, flags in REGIONS:
+                array = np.zeros(size, np.uint8)
+                self.memory[name].append(array)
+                hart.map_memory(base, array, flags)
             self.devices[name] = hart.__dict__["bus"] = Registers256()
             hart.map_device(DEVICE, DEVICE + 256)
             self.harts[name] = hart
@@ -125,7 +133,7 @@ class Trio:
         for name, hart in self.harts.items():
             hart.reset(pc)
             hart.events.clear()
-            for array, start in zip(self.memory[name], (0, 0x3000), strict=True):
+            for array, start in zip(self.memory[name], (0, 0x1000, 0x3000), strict=True):
                 array[:] = fill[start : start + array.size]
             self.devices[name].data[:] = bytes(range(256))
             self.devices[name].accesses.clear()
@@ -138,15 +146,17 @@ class Trio:
             self.engines[name].set_breakpoints([])
 
     def write(self, address: int, words: Iterable[int]) -> None:
-        """Put instruction words into the code page, short ones as two bytes; nothing follows."""
-        raw = b"".join(w.to_bytes(2 if w & 3 != 3 else 4, "little") for w in words)
+        """Put instruction words into memory, short ones as two bytes."""
+        raw = b"".join(w.to_bytes(4, "little")[: 2 if w & 3 != 3 else 4] for w in words)
         self.write_bytes(address, raw)
 
     def write_bytes(self, address: int, raw: bytes) -> None:
         """Put bytes into memory, and have the engines forget the code they know."""
-        for name, (ram, constants) in self.memory.items():
-            array, base = (ram, CODE) if address < CONSTANTS else (constants, CONSTANTS)
-            array[address - base : address - base + len(raw)] = np.frombuffer(raw, np.uint8)
+        for name, arrays in self.memory.items():
+            for array, (base, size, _) in zip(arrays, REGIONS, strict=True):
+                if base <= address < base + size:
+                    at = address - base
+                    array[at : at + len(raw)] = np.frombuffer(raw, np.uint8)
             self.engines[name].flush()
 
     def set(self, **fields: int) -> None:
