@@ -12,7 +12,6 @@ import inspect
 import os
 import tempfile
 import threading
-import types as pytypes
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from functools import cache
@@ -221,7 +220,7 @@ def _register_csr() -> None:
         )
 
 
-def _register_called(function: pytypes.FunctionType) -> None:
+def _register_called(function: Any) -> None:
     """Let numba compile the plain functions that a definition calls."""
     from numba.extending import register_jitable
 
@@ -241,7 +240,7 @@ def _compile(function: Any, arguments: tuple[Any, ...], result: Any) -> tuple[st
     import vtbook.cpu.compiled_float
     import vtbook.cpu.lowering  # noqa: F401 - registers the operations
 
-    flags = compiler.Flags()
+    flags: Any = compiler.Flags()
     flags.no_cpython_wrapper = True
     flags.no_cfunc_wrapper = True
     flags.error_model = "numpy"
@@ -325,14 +324,20 @@ def _body(instruction: Instruction, slow: bool = False) -> tuple[str, threaded.B
         arguments = (_hart_type(), _operands_type(instruction, facts.uses_size))
         text, symbol = _compile(instruction.function, arguments, types.none)
         distance = operand_layout(instruction.encoding, facts.uses_size).get(facts.offset_operand)
-        inline = text.count("\n") < INLINE_LIMIT
+        inline = _lines_of(text, symbol) < INLINE_LIMIT
         restartable = Mode.restartable and facts.uses_memory
         _bodies[key] = text, threaded.Body("", symbol, facts, distance, inline, restartable)
     return _bodies[key]
 
 
+def _lines_of(text: str, symbol: str) -> int:
+    """Number of lines of one function in an LLVM text."""
+    start = text.index(f"@{symbol}(", text.index("define"))
+    return text.count("\n", start, text.index("\n}", start))
+
+
 def variants_of(instruction: Instruction, short: frozenset[str]) -> list[int]:
-    """The handlers that an instruction needs: SHORT if it has two-byte forms, FAR if it branches."""
+    """The handlers an instruction needs: SHORT if it has two-byte forms, FAR if it branches."""
     branches = bool(traits.traits_of(instruction).offset_operand)
     return [
         v

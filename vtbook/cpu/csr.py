@@ -118,7 +118,7 @@ def read_csr(h, number):
         return h.frm << 5 | h.fflags
     if kind == TIME:
         return h.instret // h.tick + value
-    if kind == CYCLE or kind == INSTRET:
+    if kind in (CYCLE, INSTRET):
         return h.instret + value
     return value | ONES[row]
 
@@ -134,7 +134,7 @@ def write_csr(h, number, new):
     if kind == FCSR:
         h.fflags = new & 0x1F
         h.frm = (new >> 5) & 7
-    elif kind == CYCLE or kind == INSTRET:
+    elif kind in (CYCLE, INSTRET):
         set_word(h, WHERE[row], new - (h.instret + 1))
     elif kind != CONSTANT:
         old = word(h, WHERE[row])
@@ -143,5 +143,5 @@ def write_csr(h, number, new):
             if mode == 1 or mode == 2:  # MPP holds only modes that exist
                 mask = mask & ~(3 << 11)
         set_word(h, WHERE[row], (old & ~mask) | (new & mask))
-    if kind == FLOAT or kind == FCSR:
+    if kind in (FLOAT, FCSR):
         h.mstatus = h.mstatus | FS

@@ -68,6 +68,9 @@ class Hart:
     They raise ``Trap``. ``state`` is the record, shape (1,), dtype ``layout.HART``.
     """
 
+    device_count: int
+    watch_count: int
+
     def __init__(self, isa: InstructionSet, number: int = 0):
         self.__dict__["state"] = np.zeros(1, HART)
         self.__dict__["_record"] = self.state[0]
@@ -132,7 +135,7 @@ class Hart:
         self.flush_tlbs()
 
     def map_device(self, first: int, end: int) -> None:
-        """Accesses in ``first <= address < end`` go to ``bus``; elsewhere outside memory they trap."""
+        """Let accesses in ``first <= address < end`` go to ``bus``."""
         n = self.device_count
         if n == DEVICES:
             raise VtbookError(f"a hart maps at most {DEVICES} device ranges")
@@ -267,9 +270,12 @@ class Hart:
         if condition:
             self.jump(self.pc + offset)
 
-    def jump(self, target: int) -> None:
+    def check_target(self, target: int) -> None:
         if target & self.ialign:
             raise Trap(0, wrap(target))
+
+    def jump(self, target: int) -> None:
+        self.check_target(target)
         self.next_pc = target
 
     def raise_trap(self, cause: int, value: int) -> None:

@@ -11,18 +11,17 @@ import numpy as np
 from vtbook.cpu import compiler, plain
 from vtbook.cpu.decode_tables import (
     BAD,
-    FAR,
     FIRST,
+    KINDS,
     ODD,
     PAGE_BYTES,
     PAGE_END,
     PROFILE,
-    SHORT,
+    SLOT,
     SLOTS,
     STOP,
     UNDECODED,
     DecodeTables,
-    operand_layout,
 )
 from vtbook.cpu.fusion import pairs_of
 from vtbook.cpu.hart import Hart
@@ -206,7 +205,9 @@ class Interpreter:
             h.next_pc = h.pc
             h.reason = LOOKUP
             reason = self.compiled.run(h.state.ctypes.data)
-            if reason == FENCE_I or reason == FLUSH:
+            if self._profile is not None and reason in (PYTHON, COMPILE):
+                self._uncount()
+            if reason in (FENCE_I, FLUSH):
                 self.flush()
             elif reason == COMPILE:
                 self._compile_current()
@@ -220,6 +221,15 @@ class Interpreter:
                 return Stop(UNHANDLED, h.instret - start, trap)
             else:
                 return Stop(reason, h.instret - start)
+
+    def _uncount(self) -> None:
+        """Take back the count of the instruction at pc: it did not run, and will be run again."""
+        assert self._profile is not None
+        h = self.hart
+        index = (h.slot - h.page_slots) // SLOT
+        kind = ctypes.c_uint16.from_address(h.page_slots + KINDS + 2 * index).value
+        if kind >= FIRST:
+            self._profile[kind] -= 1
 
     def _plain_step(self, start: int) -> Stop | None:
         """Run the instruction at pc in plain Python; a Stop if the caller must see its event."""

@@ -8,7 +8,7 @@ part is the guest's state; ``ARCHITECTURAL`` names it.
 import numpy as np
 
 PAGE = 4096
-TLB_ENTRIES = 256
+TLB_ENTRIES = 1024
 REGIONS = 4
 WATCHES = 16
 DEVICES = 32

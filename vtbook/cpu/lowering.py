@@ -327,11 +327,15 @@ def _amo_address(context, builder, h, address, size):
 # --- control -------------------------------------------------------------------------------------
 
 
-def _emit_jump(builder: Any, h: Any, target: Any, status: int) -> None:
-    """Go to ``target``, or trap if it is misaligned; the block ends here."""
+def _emit_check_target(builder: Any, h: Any, target: Any) -> None:
     wrong = builder.and_(target, get_field(builder, h, "ialign"))
     bad = builder.icmp_signed("!=", wrong, const(0))
     leave_if(builder, bad, TRAP, lambda: _trap(builder, h, const(0), target))
+
+
+def _emit_jump(builder: Any, h: Any, target: Any, status: int) -> None:
+    """Go to ``target``, or trap if it is misaligned; the block ends here."""
+    _emit_check_target(builder, h, target)
     set_field(builder, h, "next_pc", target)
     leave(builder, status)
     builder.position_at_end(builder.append_basic_block("after"))
@@ -349,6 +353,11 @@ def _branch(context, builder, h, condition, distance):
         _emit_jump(builder, h, builder.add(get_field(builder, h, "pc"), distance), JUMP)
         builder.branch(on)
     builder.position_at_end(on)
+
+
+@lowers(ops.check_target, LONG, gives=types.none)
+def _check_target(context, builder, h, target):
+    _emit_check_target(builder, h, target)
 
 
 @lowers(ops.jump, LONG, gives=types.none)

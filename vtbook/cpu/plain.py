@@ -24,9 +24,9 @@ def execute(h: Hart) -> Decoded:
 def step(h: Hart) -> tuple[Trap | None, Decoded | None]:
     """Run one instruction, and take its trap if it has one.
 
-    Returns the trap or None, and the instruction that retired or None. A trap that the guest's handler cannot take (``trap_exits`` is set,
-    or the handler's first instruction traps itself) leaves the pc where it was and is marked
-    ``unhandled``.
+    Returns the trap or None, and the instruction that retired or None. A trap that the guest's
+    handler cannot take (``trap_exits`` is set, there is no handler, or its first instruction traps
+    itself) leaves the pc where it was and is marked ``unhandled``.
     """
     try:
         return None, execute(h)

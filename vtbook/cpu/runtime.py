@@ -34,6 +34,7 @@ from vtbook.cpu.layout import (
     NEXT,
     PYTHON,
     READABLE,
+    TLB_ENTRIES,
     TRAP,
     UNHANDLED,
     WRITABLE,
@@ -86,7 +87,7 @@ def fill_tlb(h, tlb, row, address, kind):
     """Let later accesses to this page be fast, unless something in it is watched."""
     page = address & -4096
     if not is_watched(h, page, page + 4096, kind):
-        index = (address >> 12) & 255
+        index = (address >> 12) & (TLB_ENTRIES - 1)
         tlb[index, 0] = page
         tlb[index, 1] = h.regions[row, 2] - h.regions[row, 0]
 
@@ -254,7 +255,7 @@ def kind_of(slots, slot):
 def is_breakpoint(h, slots, slot):
     """True if execution must stop before this slot."""
     pc = h.page_pc + ((slot - slots) >> 3)
-    for n in range(h.breakpoint_count):
+    for n in range(h.breakpoint_count):  # noqa: SIM110 - numba
         if h.breakpoints[n] == pc:
             return True
     return False
@@ -335,7 +336,7 @@ def new_page(h, row, address):
 
 def find_slots(h, pc):
     """The records of the page at ``pc``; 0 if there is no room, -1 if it cannot be executed."""
-    index = (pc >> 12) & 255
+    index = (pc >> 12) & (TLB_ENTRIES - 1)
     page = pc & -4096
     if h.tlb_fetch[index, 0] == page:
         return h.tlb_fetch[index, 1]
@@ -432,7 +433,7 @@ def service(h):
     h.instret = h.target - remaining
     if reason == DECODE:
         decode_chain(h, h.page_slots, h.slot)
-    elif reason == TRAP or reason == ILLEGAL:
+    elif reason in (TRAP, ILLEGAL):
         if reason == ILLEGAL:
             h.trap_cause = 2
         if not deliver(h):
@@ -444,7 +445,7 @@ def service(h):
         return reason
     if remaining <= 0:
         return BUDGET
-    if reason == LOOKUP or reason == TRAP or reason == ILLEGAL:
+    if reason == LOOKUP or reason in (TRAP, ILLEGAL):
         status = enter(h)
         if status:
             return status

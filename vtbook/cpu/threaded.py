@@ -24,6 +24,7 @@ from vtbook.cpu.layout import (
     LOOKUP,
     MISS,
     PYTHON,
+    TLB_ENTRIES,
     TRAP,
     WFI,
     offset,
@@ -144,7 +145,8 @@ def _call(body: Body, mark: str, d: str, needs_pc: bool) -> str:
             + f"  store i64 %{mark}retired, ptr %{mark}retired.p\n"
         )
     how = "alwaysinline" if body.inline else "noinline"
-    text += f'  %{mark}status = call i32 @"{body.symbol}"(ptr %value, ptr %info, ptr %h, ptr {d}) {how}\n'
+    arguments = f"ptr %value, ptr %info, ptr %h, ptr {d}"
+    text += f'  %{mark}status = call i32 @"{body.symbol}"({arguments}) {how}\n'
     if not body.traits.rd_only_written:
         text += "  store i64 0, ptr %h\n"
     return text
@@ -284,7 +286,7 @@ def goto_text() -> str:
         f"define internal {CONVENTION} void @vt_goto({ARGUMENTS}) alwaysinline {{\n"
         + _field("%next.p", "next_pc")
         + "  %pc = load i64, ptr %next.p\n"
-        + "  %i = lshr i64 %pc, 8\n  %i2 = and i64 %i, 4080\n"
+        + f"  %i = lshr i64 %pc, 8\n  %i2 = and i64 %i, {(TLB_ENTRIES - 1) << 4}\n"
         + f"  %i3 = add i64 %i2, {tlb}\n"
         + "  %tag.p = getelementptr i8, ptr %h, i64 %i3\n  %tag = load i64, ptr %tag.p\n"
         + "  %page = and i64 %pc, -4096\n  %hit = icmp eq i64 %tag, %page\n"

@@ -12,6 +12,7 @@ import inspect
 import textwrap
 import types
 from dataclasses import dataclass
+from typing import Any
 
 from vtbook.isa.definition import Instruction
 
@@ -67,7 +68,7 @@ def traits_of(instruction: Instruction) -> Traits:
     )
 
 
-def referenced_functions(function: types.FunctionType) -> dict[str, types.FunctionType]:
+def referenced_functions(function: Any) -> dict[str, types.FunctionType]:
     """Plain Python functions that a function calls by a global name."""
     found = {}
     for name in function.__code__.co_names:
@@ -77,7 +78,7 @@ def referenced_functions(function: types.FunctionType) -> dict[str, types.Functi
     return found
 
 
-def _names_used(function: types.FunctionType, seen: frozenset = frozenset()) -> set[str]:
+def _names_used(function: Any, seen: frozenset = frozenset()) -> set[str]:
     """Attribute and global names in a function and in the functions it calls."""
     names = set(function.__code__.co_names)
     for name, called in referenced_functions(function).items():
@@ -142,7 +143,7 @@ def _is_restartable(body: ast.AST, names: set[str], called: set[str]) -> bool:
 
 
 def _ends(body: ast.AST) -> bool:
-    """True if a statement at the top level always leaves: a jump, a trap, ``branch(h, True, …)``."""
+    """True if a top-level statement always leaves: a jump, a trap, ``branch(h, True, …)``."""
     if not isinstance(body, ast.FunctionDef):
         return False
     for statement in body.body:

@@ -165,7 +165,7 @@ def parse_encoding(pattern: str) -> Encoding:
             match |= int(token, 2) << position
             continue
         name = found["name"]
-        prime, excluded = options.setdefault(name, (bool(found["prime"]), []))
+        _prime, excluded = options.setdefault(name, (bool(found["prime"]), []))
         if found["ne"]:
             excluded.append(int(found["ne"]))
         for low, span in spans:

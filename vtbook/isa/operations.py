@@ -120,7 +120,7 @@ def mulhsu(a: Any, b: Any) -> Any:
 
 @pure
 def div(a: Any, b: Any) -> Any:
-    """Signed division toward zero; by zero it is -1, and -2**63 / -1 wraps (unprivileged spec 13.2)."""
+    """Signed division toward zero; by zero -1, and -2**63 / -1 wraps (unprivileged spec 13.2)."""
     a, b = wrap(a), wrap(b)
     if b == 0:
         return -1
@@ -213,6 +213,14 @@ def lr_address(h: Any, address: Any, size: Any) -> Any:
 @stateful
 def branch(h: Any, condition: Any, offset: Any) -> None:
     """If the condition holds, go on at ``h.pc + offset``. Stands last in a definition."""
+
+
+@stateful
+def check_target(h: Any, target: Any) -> None:
+    """Trap as misaligned instruction address (cause 0) if no instruction may stand there.
+
+    ``branch`` and ``jump`` check too, but a definition that writes rd first must know before.
+    """
 
 
 @stateful

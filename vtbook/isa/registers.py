@@ -10,6 +10,7 @@ F_NAMES = (
 ).split()
 
 #: Every spelling of an integer register, to its number.
-X_NUMBERS = {name: n for n, name in enumerate(X_NAMES)} | {f"x{n}": n for n in range(32)} | {"fp": 8}
+X_NUMBERS = {name: n for n, name in enumerate(X_NAMES)} | {"fp": 8}
+X_NUMBERS |= {f"x{n}": n for n in range(32)}
 #: Every spelling of a floating-point register, to its number.
 F_NUMBERS = {name: n for n, name in enumerate(F_NAMES)} | {f"f{n}": n for n in range(32)}

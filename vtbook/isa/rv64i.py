@@ -3,6 +3,7 @@
 from vtbook.isa.definition import Extension, instruction
 from vtbook.isa.operations import (
     branch,
+    check_target,
     jump,
     load8,
     load16,
@@ -213,6 +214,7 @@ def sraw(h, d):
 @instruction("jal rd, imm", "imm[20|10:1|11|19:12] rd 1101111")
 def jal(h, d):
     """Jump and link, pc-relative (2.5.1)."""
+    check_target(h, h.pc + d.imm)
     h.x[d.rd] = h.pc + d.size
     branch(h, True, d.imm)
 
@@ -221,6 +223,7 @@ def jal(h, d):
 def jalr(h, d):
     """Jump and link to a register's address; bit 0 is cleared (2.5.1)."""
     target = (h.x[d.rs1] + d.imm) & ~1
+    check_target(h, target)
     h.x[d.rd] = h.pc + d.size
     jump(h, target)
 

@@ -15,8 +15,9 @@ from vtbook.cpu.layout import HART
 from vtbook.isa.operations import wrap
 from vtbook.translator.ir import (
     I1,
-    AtomicCheck,
     Branch,
+    CheckAtomic,
+    CheckTarget,
     Const,
     Event,
     Get,
@@ -96,8 +97,11 @@ class SymbolicHart:
         return address
 
     def amo_address(self, address: Any, size: int) -> Any:
-        self._path.emit(AtomicCheck(self._path.value(address), operator.index(size)))
+        self._path.emit(CheckAtomic(self._path.value(address), operator.index(size)))
         return address
+
+    def check_target(self, target: Any) -> None:
+        self._path.emit(CheckTarget(self._path.value(target)))
 
     def branch(self, condition: Any, offset: Any) -> None:
         taken = self._path.value(condition, I1)

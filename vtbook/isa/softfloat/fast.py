@@ -8,6 +8,8 @@ read. So, as QEMU's "hardfloat" does, a host result counts only if
   NaN or an infinity, and no flag but NX can be raised;
 - NX is raised already, or the rounding error is computed and tells whether to raise it.
 
+An exact zero counts too: the sum of opposite numbers, the product with a zero.
+
 Otherwise the integer routine runs. Each function takes the accrued flags before the
 operation (fflags) and returns (bits, accrued flags after it), both equal to what the
 integer routine gives.
@@ -74,6 +76,8 @@ def f64_add_fast(a: int, b: int, rm: int, flags: int) -> tuple[int, int]:
             if flags & NX == 0 and sum_is_inexact(x, y, total):
                 return result, flags | NX
             return result, flags
+        if total == 0.0:  # a sum that rounds to zero is zero
+            return result, flags
     result, raised = f64_add(a, b, rm)
     return result, flags | raised
 
@@ -89,6 +93,8 @@ def f64_sub_fast(a: int, b: int, rm: int, flags: int) -> tuple[int, int]:
             if flags & NX == 0 and sum_is_inexact(x, -y, difference):
                 return result, flags | NX
             return result, flags
+        if difference == 0.0:  # a sum that rounds to zero is zero
+            return result, flags
     result, raised = f64_sub(a, b, rm)
     return result, flags | raised
 
@@ -100,6 +106,8 @@ def f64_mul_fast(a: int, b: int, rm: int, flags: int) -> tuple[int, int]:
         if f64_is_safe(result):
             if flags & NX == 0 and host_f64_fma(a, b, result ^ SIGN64) & MAGNITUDE64 != 0:
                 return result, flags | NX
+            return result, flags
+        if result & MAGNITUDE64 == 0 and (a & MAGNITUDE64 == 0 or b & MAGNITUDE64 == 0):
             return result, flags
     result, raised = f64_mul(a, b, rm)
     return result, flags | raised
@@ -132,10 +140,18 @@ def f64_sqrt_fast(a: int, rm: int, flags: int) -> tuple[int, int]:
 
 def f64_fma_fast(a: int, b: int, c: int, rm: int, flags: int) -> tuple[int, int]:
     """Return a * b + c, rounded once, and the accrued flags."""
-    if rm == RNE and flags & NX != 0:
-        result = host_f64_fma(a, b, c)
-        if f64_is_safe(result):
-            return result, flags
+    if rm == RNE:
+        if flags & NX != 0:
+            result = host_f64_fma(a, b, c)
+            if f64_is_safe(result):
+                return result, flags
+        else:
+            product = f64_to_bits(bits_to_f64(a) * bits_to_f64(b))
+            exact = f64_is_safe(product) and host_f64_fma(a, b, product ^ SIGN64) & MAGNITUDE64 == 0
+            if exact or (
+                product & MAGNITUDE64 == 0 and (a & MAGNITUDE64 == 0 or b & MAGNITUDE64 == 0)
+            ):
+                return f64_add_fast(product, c, rm, flags)
     result, raised = f64_fma(a, b, c, rm)
     return result, flags | raised
 
@@ -152,6 +168,8 @@ def f32_add_fast(a: int, b: int, rm: int, flags: int) -> tuple[int, int]:
                 f32_bits_to_f64(result) != total or sum_is_inexact(x, y, total)
             ):
                 return result, flags | NX
+            return result, flags
+        if total == 0.0:
             return result, flags
     result, raised = f32_add(a, b, rm)
     return result, flags | raised
@@ -170,6 +188,8 @@ def f32_sub_fast(a: int, b: int, rm: int, flags: int) -> tuple[int, int]:
             ):
                 return result, flags | NX
             return result, flags
+        if difference == 0.0:
+            return result, flags
     result, raised = f32_sub(a, b, rm)
     return result, flags | raised
 
@@ -181,6 +201,8 @@ def f32_mul_fast(a: int, b: int, rm: int, flags: int) -> tuple[int, int]:
         result = f64_to_f32_bits(product)
         if f32_is_safe(result):
             return result, flags if f32_bits_to_f64(result) == product else flags | NX
+        if product == 0.0:  # no product of singles underflows in double
+            return result, flags
     result, raised = f32_mul(a, b, rm)
     return result, flags | raised
 
@@ -210,9 +232,16 @@ def f32_sqrt_fast(a: int, rm: int, flags: int) -> tuple[int, int]:
 
 def f32_fma_fast(a: int, b: int, c: int, rm: int, flags: int) -> tuple[int, int]:
     """Return a * b + c, rounded once, and the accrued flags."""
-    if rm == RNE and flags & NX != 0:
-        result = host_f32_fma(a, b, c)
-        if f32_is_safe(result):
-            return result, flags
+    if rm == RNE:
+        if flags & NX != 0:
+            result = host_f32_fma(a, b, c)
+            if f32_is_safe(result):
+                return result, flags
+        else:
+            x = f32_bits_to_f64(a) * f32_bits_to_f64(b)  # exact
+            y = f32_bits_to_f64(c)
+            result = host_f32_fma(a, b, c)
+            if f32_is_safe(result) and f32_bits_to_f64(result) == x + y:
+                return result, flags | NX if sum_is_inexact(x, y, x + y) else flags
     result, raised = f32_fma(a, b, c, rm)
     return result, flags | raised
