@@ -8,10 +8,11 @@ from typing import Any
 from vtbook.cpu.hart import Hart
 from vtbook.isa.operations import wrap
 from vtbook.translator.ir import (
-    AtomicCheck,
     Block,
     Branch,
     Call,
+    CheckAtomic,
+    CheckTarget,
     Compute,
     Const,
     Event,
@@ -109,8 +110,12 @@ class _Run:
         store(self.value(op.address), self.value(op.value))
         return False
 
-    def atomic_check(self, op: AtomicCheck) -> bool:
+    def check_atomic(self, op: CheckAtomic) -> bool:
         self.hart.amo_address(self.value(op.address), op.size)
+        return False
+
+    def check_target(self, op: CheckTarget) -> bool:
+        self.hart.check_target(self.value(op.target))
         return False
 
     def branch(self, op: Branch) -> bool:
@@ -162,7 +167,8 @@ _RUN: dict[type, Callable[[_Run, Any], bool]] = {
     Call: _Run.call,
     Load: _Run.load,
     Store: _Run.store,
-    AtomicCheck: _Run.atomic_check,
+    CheckAtomic: _Run.check_atomic,
+    CheckTarget: _Run.check_target,
     Branch: _Run.branch,
     Jump: _Run.jump,
     Trap: _Run.trap,

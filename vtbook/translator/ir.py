@@ -251,7 +251,7 @@ class Store(Op):
 
 
 @dataclass(frozen=True)
-class AtomicCheck(Op):
+class CheckAtomic(Op):
     """Leave with a store trap (cause 6 or 7) unless an atomic may read and write there."""
 
     READS = ("address",)
@@ -261,7 +261,20 @@ class AtomicCheck(Op):
     size: int
 
     def __str__(self) -> str:
-        return f"atomic_check{8 * self.size} {self.address}"
+        return f"check_atomic{8 * self.size} {self.address}"
+
+
+@dataclass(frozen=True)
+class CheckTarget(Op):
+    """Leave with an instruction-address trap (cause 0) if no instruction may stand there."""
+
+    READS = ("target",)
+    LEAVES = Leaves.MAY
+
+    target: Value
+
+    def __str__(self) -> str:
+        return f"check_target {self.target}"
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from vtbook.cpu.layout import HART
 from vtbook.translator.ir import (
     I1,
     I64,
-    AtomicCheck,
     Block,
     Branch,
     Call,
+    CheckAtomic,
+    CheckTarget,
     Compute,
     Const,
     Event,
@@ -158,7 +159,7 @@ def _call(op: Call) -> None:
             raise IrError(f"{op}: {value} is {value.type}, not i64")
 
 
-def _size(op: Load | Store | AtomicCheck) -> None:
+def _size(op: Load | Store | CheckAtomic) -> None:
     if op.size not in SIZES:
         raise IrError(f"{op}: accesses have 1, 2, 4 or 8 bytes, not {op.size}")
 
@@ -174,7 +175,7 @@ def _store(op: Store) -> None:
     _types(op, I64, I64)
 
 
-def _atomic(op: AtomicCheck) -> None:
+def _atomic(op: CheckAtomic) -> None:
     _size(op)
     _types(op, I64)
 
@@ -192,7 +193,8 @@ _RULES: dict[type, Callable[[Any], None]] = {
     Call: _call,
     Load: _load,
     Store: _store,
-    AtomicCheck: _atomic,
+    CheckAtomic: _atomic,
+    CheckTarget: lambda op: _types(op, I64),
     Branch: lambda op: _types(op, I1, I64),
     Jump: lambda op: _types(op, I64),
     Trap: lambda op: _types(op, I64, I64),
