@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from vtbook.cpu.hart import Hart
@@ -26,11 +27,18 @@ class IrEngine:
     def __init__(self, hart: Hart, progress: Callable[[str], None] = lambda text: None):
         self.hart = hart
         self.blocks: dict[int, Block] = {}
+        self.counts: Counter[str] = Counter()
+        self._counting = False
         self._breakpoints: frozenset[int] = frozenset()
 
     def flush(self) -> None:
         """Forget every block."""
         self.blocks.clear()
+
+    def count_instructions(self, on: bool) -> None:
+        """Count retired instructions by mnemonic in ``counts`` from now on, or stop counting."""
+        self.counts = Counter()
+        self._counting = on
 
     def set_breakpoints(self, addresses: list[int]) -> None:
         """Stop before the instruction at each of these addresses; at most 64."""
@@ -64,14 +72,16 @@ class IrEngine:
         """Run one instruction and take its trap, which is returned, if it has one."""
         h = self.hart
         try:
-            run_block(self._block_at(h.pc), h)
+            word = h.fetch(h.pc)
+            run_block(self._block_of(word), h)
         except Trap as trap:
             trap.unhandled = bool(h.trap_exits) or not take_trap(h, trap.cause, wrap(trap.value))
             return trap
+        if self._counting and (decoded := h.isa.decode(word)) is not None:
+            self.counts[decoded.instruction.name] += 1
         return None
 
-    def _block_at(self, pc: int) -> Block:
-        word = self.hart.fetch(pc)
+    def _block_of(self, word: int) -> Block:
         block = self.blocks.get(word)
         if block is None:
             decoded = self.hart.isa.decode(word)
