@@ -179,6 +179,16 @@ def test_watched_memory_leaves_all_engines_with_the_event() -> None:
     assert trio.run(1).reason == BUDGET
 
 
+def test_a_jump_to_a_target_that_is_not_aligned_does_not_link() -> None:
+    trio = Trio(RV64IM)
+    for word in (0x006000EF, 0x000500E7):  # jal ra, .+6; jalr ra, 0(a0)
+        trio.reset(CODE)
+        trio.set(x1=77, x10=CODE + 6)
+        trio.write(CODE, [word])
+        assert trio.run(1).trap.cause == 0
+        assert trio.harts["ir"].x[1] == 77
+
+
 def test_a_set_without_compressed_instructions_traps_on_targets_that_are_not_aligned() -> None:
     trio = Trio(RV64IM)
     for word in (0x0060006F, 0x00000363, 0x00050067):  # j .+6; beqz zero, .+6; jr a0

@@ -1,6 +1,6 @@
 """Intermediate code, and how it comes from the instruction definitions.
 
-``ir`` is the code itself, on ``operands``; ``values`` is what it can compute, ``validate`` its rules.
+``ir`` is the code, on ``operands``; ``values`` is what it can compute, ``validate`` its rules.
 ``lift`` traces definitions into it, with the symbolic values and hart of ``symbols`` and
 ``symbolic_hart``, and the ``calls`` of routines it does not trace. ``interpret`` runs a block,
 ``engine`` a whole hart.
