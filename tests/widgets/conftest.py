@@ -105,7 +105,7 @@ def kernel_path():
 
 @pytest.fixture(scope="session")
 def notebook(tmp_path_factory, kernel_path):
-    """A notebook file, not yet run: one stepper shown twice, then a remark."""
+    """A notebook file, not yet run: one stepper shown twice, and where the kernel sees it."""
     nbformat = pytest.importorskip("nbformat")
     new = nbformat.v4
     cells = [
@@ -117,6 +117,7 @@ def notebook(tmp_path_factory, kernel_path):
             "stepper"
         ),
         new.new_code_cell("stepper"),
+        new.new_code_cell("print('the kernel sees step', stepper.step)"),
     ]
     path = tmp_path_factory.mktemp("notebook") / "steps.ipynb"
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}

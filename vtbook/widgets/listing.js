@@ -79,11 +79,10 @@ export function listingView(trace, state, t, panel) {
     }
     marked = [];
   };
+  // Offsets, not client rectangles: those are scaled where the host scales (slides).
   const middle = (line) => {
-    const code = line.row.lastElementChild;
-    const top = list.getBoundingClientRect().top;
-    const box = code.getBoundingClientRect();
-    return box.top - top + box.height / 2;
+    const code = line.row.querySelector(".vtb-line-code");
+    return code.offsetTop + code.offsetHeight / 2;
   };
   const drawArrow = (record) => {
     const from = record && jumped(state, record) ? rows.get(record.executed.address) : null;

@@ -62,11 +62,12 @@ export function byteView({ label, rows, t }) {
     content.replaceChildren(...Array.from({ length: last - first }, (_, i) => makeRow(first + i)));
   };
   scroller.addEventListener("scroll", draw);
-  /** The most columns that fit: an address, then 2.3 + 1 characters a byte (see the style sheet). */
+  /** The most columns that fit: an address, then 2.3 + 1 characters a byte (see the style
+   * sheet, which gives bytes more room in a cell so wide that all fit in any case). */
   const fitting = (width) => {
     const probe = el("span", { class: "vtb-bytes-row" }, "0".repeat(10));
     scroller.append(probe);
-    const ch = probe.getBoundingClientRect().width / 10;
+    const ch = probe.offsetWidth / 10;
     probe.remove();
     const digits = region ? region.base.toString(16).length : 8;
     const needed = (n) => (digits + 3 + 3.3 * n + 0.8 * (n / 8 - 1)) * ch;
