@@ -219,6 +219,16 @@ def test_zig_is_found_where_ziglang_is_installed():
     assert compilers.choose("zig", find_compilers()).family == "clang"
 
 
+@pytest.mark.parametrize(
+    ("version", "usable"), [("0.13.0", False), ("0.14.0-dev.3", True), ("1.0.0", True)]
+)
+def test_zig_that_is_too_old_is_passed_over(version, usable, monkeypatch):
+    monkeypatch.setattr(compilers, "_zig_command", lambda: ("zig",))
+    monkeypatch.setattr(compilers, "say", lambda command: version)
+    found = compilers.find_compilers.__wrapped__()
+    assert any(compiler.name == "zig" for compiler in found) == usable
+
+
 @needs_compiler
 def test_arguments_need_the_runtime():
     source = '__attribute__((section(".text.start"))) void _start(void) { for (;;) ; }'

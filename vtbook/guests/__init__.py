@@ -15,13 +15,20 @@ from vtbook.guests.compilers import (
     find_native_compilers,
 )
 from vtbook.guests.hosted import linux, native
-from vtbook.guests.images import image, image_path, list_images, with_arguments
+from vtbook.guests.images import (
+    ArgumentsError,
+    image,
+    image_path,
+    list_images,
+    with_arguments,
+)
 from vtbook.guests.suite import Benchmark, Run, benchmark_suite
 from vtbook.guests.toolchain import CompileError, CompileWarning, Diagnostic
 
 __all__ = [
     "BENCHMARKS",
     "PROGRAMS",
+    "ArgumentsError",
     "Benchmark",
     "CompileError",
     "CompileWarning",

@@ -24,6 +24,9 @@ _GENERAL = ("i", "m", "a", "f", "d", "zicsr", "zifencei")
 _SINGLE_LETTERS = "imafdqcbvh"  # in the order the specification wants
 
 
+_OLDEST_ZIG = (0, 14)  # before it zig knew no -mcmodel=medany
+
+
 class NoCompilerError(VtbookError):
     """No C compiler of the wanted kind is installed."""
 
@@ -147,9 +150,14 @@ def say(command: list[str]) -> str | None:
 def _zig() -> Compiler | None:
     command = _zig_command()
     version = say([*command, "version"]) if command else None
-    if not version:
+    if not version or _numbers(version) < _OLDEST_ZIG:
         return None
     return Compiler("zig", version, (*command, "cc"), "clang")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return a version for comparing: "0.14.1-dev.5" -> (0, 14)."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
 
 
 def _zig_command() -> tuple[str, ...]:

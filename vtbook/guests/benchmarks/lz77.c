@@ -50,8 +50,9 @@ static size_t put_literals(uint8_t *out, const uint8_t *from, size_t count) {
 }
 
 static uint32_t hash(const uint8_t *p) {
-    uint32_t four = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-    return four * 2654435761U >> 22;
+    uint32_t low = (uint32_t)p[0] | (uint32_t)p[1] << 8;
+    uint32_t high = (uint32_t)p[2] | (uint32_t)p[3] << 8;
+    return (low | high << 16) * 2654435761U >> 22;
 }
 
 static size_t match_length(const uint8_t *a, const uint8_t *b, size_t most) {

@@ -60,18 +60,22 @@ park:
 # Every trap arrives here, from M mode and from U mode.
 #
 # mscratch holds the top of a stack that only traps use: the sp of whoever was
-# interrupted may be that of a user program, or broken.  The registers go into a struct trap_frame (machine.h) on that stack; trap_handler(frame) may
-# change it, and what it left there is loaded again.  While the handler runs,
-# mscratch points at the frame, so that a trap inside the handler gets a frame
-# below it.  The f registers are not saved: a handler that returns must not use
-# floating point.
+# interrupted may be that of a user program, or broken.  The registers go into
+# a struct trap_frame (machine.h) on that stack; trap_handler(frame) may change
+# it, and what it left there is loaded again.  While the handler runs, mscratch
+# lies HANDLER_ROOM below the frame: a trap inside the handler finds room there,
+# three deep.  The f registers are not saved: a handler that returns must not
+# use floating point.
+
+#define ALL_BUT_SP      1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, \
+                        18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
 
 #define FRAME_PC        256
 #define FRAME_CAUSE     264
 #define FRAME_VALUE     272
 #define FRAME_STATUS    280
 #define FRAME_SIZE      288
-#define HANDLER_ROOM    4096            /* stack for the handler, above a nested frame */
+#define HANDLER_ROOM    4096            /* bytes of stack for a handler */
 
         .text
         .globl  trap_entry
@@ -79,7 +83,7 @@ park:
 trap_entry:
         csrrw   sp, mscratch, sp
         addi    sp, sp, -FRAME_SIZE
-        .irp    n, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+        .irp    n, ALL_BUT_SP
         sd      x\n, 8*\n(sp)
         .endr
         sd      zero, 0(sp)
@@ -109,7 +113,7 @@ trap_entry:
         csrw    mstatus, t0
         addi    t0, sp, FRAME_SIZE      # the stack is empty again
         csrw    mscratch, t0
-        .irp    n, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+        .irp    n, ALL_BUT_SP
         ld      x\n, 8*\n(sp)
         .endr
         ld      sp, 8*2(sp)

@@ -80,7 +80,7 @@ static void put_double(struct output *out, struct spec *spec, double value) {
     memcpy(&bits, &value, 8);
     if ((bits >> 52 & 0x7ff) == 0x7ff) spec->zeros = 0;  // inf and nan
     int length = format_double(text, value, spec);
-    put_field(out, spec, sign_prefix(spec, bits >> 63), text, length);
+    put_field(out, spec, sign_prefix(spec, (int)(bits >> 63)), text, length);
 }
 
 static void put_text(struct output *out, struct spec *spec, const char *text) {
@@ -134,7 +134,8 @@ static const char *read_spec(struct spec *spec, const char *format, va_list *arg
     }
     for (;; format++) {
         if (*format == 'h') spec->length--;
-        else if (*format == 'l' || *format == 'z' || *format == 'j' || *format == 't') spec->length++;
+        else if (*format == 'l') spec->length++;
+        else if (*format == 'z' || *format == 'j' || *format == 't') spec->length = 1;
         else break;
     }
     spec->conversion = *format;

@@ -21,8 +21,12 @@
 #define FINISHER_RESET 0x7777
 
 static inline uint8_t read8(uint64_t address) { return *(volatile uint8_t *)address; }
-static inline void write8(uint64_t address, uint8_t value) { *(volatile uint8_t *)address = value; }
-static inline void write32(uint64_t address, uint32_t value) { *(volatile uint32_t *)address = value; }
+static inline void write8(uint64_t address, uint8_t value) {
+    *(volatile uint8_t *)address = value;
+}
+static inline void write32(uint64_t address, uint32_t value) {
+    *(volatile uint32_t *)address = value;
+}
 
 void uart_put(char c);  // waits until the byte is taken
 int uart_get(void);     // -1 if no byte has come
