@@ -301,8 +301,8 @@ def test_a_register_can_be_read_in_every_form(open_page, exported):
     seek(page, 14)  # a3 has just been loaded with -7
 
     def forms():
-        terms = root.locator(".vtb-inspect dt").all_text_contents()
-        return dict(zip(terms, root.locator(".vtb-inspect dd").all_text_contents(), strict=True))
+        terms = root.locator(".vtb-term").all_text_contents()
+        return dict(zip(terms, root.locator(".vtb-field").all_text_contents(), strict=True))
 
     root.locator("[data-register=a3]").hover()
     assert root.locator(".vtb-inspect-name").text_content() == "a3 (x13)"
@@ -311,8 +311,8 @@ def test_a_register_can_be_read_in_every_form(open_page, exported):
         "signed": "−7",
         "unsigned": str((1 << 64) - 7),
         "characters": "········",
-        "as double": "NaN",
-        "as single": "NaN",
+        "double": "NaN",
+        "single": "NaN",
     }
     page.mouse.move(0, 0)
     assert root.locator(".vtb-inspect-name").text_content() == "a0 (x10)"
@@ -364,6 +364,20 @@ def test_modified_code_is_shown_from_its_step_on(open_page, files):
     assert line.text_content() == "li a0, 1"
 
 
+def test_the_least_trace_shows_a_widget_with_nothing_to_step(open_page, files):
+    from vtbook.widgets import TraceBuilder
+
+    b = TraceBuilder(title="empty", listing=[], registers={"x": [0] * 32}, pc=4)
+    page = open_page(files(Stepper(b.build()), "empty.html"))
+    assert step_shown(page) == "Step 0 of 0"
+    assert words(page)[-1] == "Next is the instruction at 0x4."
+    page.locator(".vtb").focus()
+    for key in ["ArrowRight", " ", "End"]:
+        page.keyboard.press(key)
+    assert step_shown(page) == "Step 0 of 0"
+    assert page.locator(".vtb-panel").count() == 1
+
+
 def test_two_thousand_steps_move_at_once(open_page, files):
     page = open_page(files(Stepper(long_trace(2000)), "long.html"))
     took = page.evaluate(
@@ -384,9 +398,13 @@ def test_two_thousand_steps_move_at_once(open_page, files):
 # --- Layout, themes, language -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", [1100, 750, 700, 520, 360])
-def test_panels_stay_in_place_and_nothing_is_cut(open_page, files, width):
-    page = open_page(files(Stepper(sample_trace())), viewport={"width": width, "height": 1000})
+@pytest.mark.parametrize(
+    ("width", "language"),
+    [(1100, "en"), (750, "en"), (750, "pt"), (700, "en"), (520, "en"), (360, "pt")],
+)
+def test_panels_stay_in_place_and_nothing_is_cut(open_page, files, width, language):
+    path = files(Stepper(sample_trace(), language=language), f"{language}.html")
+    page = open_page(path, viewport={"width": width, "height": 1000})
     boxes = page.evaluate(
         """() => {
           const boxes = [];
@@ -476,8 +494,9 @@ def test_only_the_chosen_panels_are_shown_in_the_given_order(open_page, files):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_no_violation(open_page, files, axe, theme):
     page = open_page(files(Stepper(sample_trace())), color_scheme=theme)
+    seek(page, TRAP)
     assert axe(page) == []
     page.get_by_role("button", name="Floating point").click()
-    for step in (READ, WRITE, TRAP):
+    for step, panel in [(READ, ".vtb-memory"), (WRITE, ".vtb-memory"), (FLOAT, ".vtb-registers")]:
         seek(page, step)
-        assert axe(page, ".vtb", rules=["color-contrast"]) == [], step
+        assert axe(page, panel, rules=["color-contrast"]) == [], step

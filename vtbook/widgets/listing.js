@@ -114,6 +114,14 @@ export function listingView(trace, state, t, panel) {
     const centre = span < height - 40 ? (Math.max(...ys) + Math.min(...ys)) / 2 : ys[0];
     scroller.scrollTop = centre - height / 2;
   };
+  let last = null;
+  const place = () => {
+    drawArrow(last);
+    reveal(last);
+  };
+  // Heights are known only once the panel is in the page, and change with its width.
+  const sized = new ResizeObserver(place);
+  sized.observe(scroller);
 
   return {
     element: body,
@@ -133,13 +141,9 @@ export function listingView(trace, state, t, panel) {
         } else if (!trap) mark(record.executed.address, "executed", t("executed"));
       }
       mark(state.pc, "next", t("next_one"));
-      drawArrow(record);
-      reveal(record);
+      last = record;
+      place();
     },
-    /** Draw again: heights are known only once the panel is in the page and has its fonts. */
-    resize(record) {
-      drawArrow(record);
-      reveal(record);
-    },
+    dispose: () => sized.disconnect(),
   };
 }

@@ -97,11 +97,11 @@ function characters(hex) {
 export function inspector(state, t) {
   const name = el("div", { class: "vtb-inspect-name" });
   const fields = ["hex", "chars", "signed", "unsigned", "double", "single"].map((key) => {
-    const value = el("dd", { class: `vtb-field-${key}` });
-    return { key, value, term: el("dt", {}, t(key)) };
+    const value = el("span", { class: `vtb-field vtb-field-${key}` });
+    return { key, value, term: el("span", { class: "vtb-term" }, t(key)) };
   });
   const parts = fields.flatMap(({ term, value }) => [term, value]);
-  const list = el("dl", { class: "vtb-inspect-list" }, ...parts);
+  const list = el("div", { class: "vtb-inspect-list" }, ...parts);
   const element = el("div", { class: "vtb-inspect" }, name, list);
   let pinned = { kind: "x", i: 10, name: "a0", number: "x10" };
   let hovered = null;
