@@ -72,7 +72,8 @@ def compile_python(function: Any, signature: str | Sequence[Any]) -> CompiledGue
             signature if isinstance(signature, str) else tuple(signature)
         )
     except Exception as error:
-        raise PythonGuestError(f"{function.__name__}: {signature!r} is no signature: {error}") from None
+        where = f"{function.__name__}: {signature!r}"
+        raise PythonGuestError(f"{where} is no signature: {error}") from None
     options = {
         "no_cpython_wrapper": True,
         "no_cfunc_wrapper": True,
@@ -149,7 +150,7 @@ def _register_putchar() -> None:
         byte = ir.IntType(8)
         value = context.cast(builder, values[0], signature.args[0], types.uint8)
         address = builder.inttoptr(ir.Constant(ir.IntType(64), UART), byte.as_pointer())
-        builder.store(value, address).volatile = True
+        builder.store_atomic(value, address, "seq_cst", 1)  # each one counts: a device is there
         return context.get_dummy_value()
 
 
@@ -305,7 +306,7 @@ def unpack_result(kind: Any, data: bytes) -> Any:
         return None
     if isinstance(kind, types.BaseTuple):
         values, at = [], 0
-        for part in kind:
+        for part in kind:  # type: ignore[attr-defined]
             size = _size_of(part)
             at = (at + size - 1) // size * size
             values.append(unpack_result(part, data[at:]))
@@ -326,5 +327,5 @@ def _size_of(kind: Any) -> int:
     if isinstance(kind, types.Boolean):
         return 1
     if isinstance(kind, types.Integer | types.Float):
-        return kind.bitwidth // 8
+        return kind.bitwidth // 8  # type: ignore[union-attr]
     raise PythonGuestError(f"a guest function returns numbers and tuples of them, not {kind}")

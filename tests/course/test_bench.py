@@ -1,0 +1,49 @@
+"""``vtbook bench``: every contestant's result is checked, and ratios are of the same run."""
+
+import json
+import shutil
+
+import pytest
+
+from vtbook.course import bench_programs
+from vtbook.course.bench import bench_command
+from vtbook.guests.suite import Run, benchmark_suite
+
+
+def test_results_of_all_contestants_are_compared_with_the_checksum(capsys):
+    assert bench_command(["programs", "sieve", "--small", "--runs", "1", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    (program,) = data["programs"]
+    assert program["name"] == "sieve"
+    assert program["seconds"]["interpreter"][0] > 0
+    if "native" in program["seconds"]:
+        ratio = program["seconds"]["interpreter"][0] / program["seconds"]["native"][0]
+        assert program["times_native"]["interpreter"] == pytest.approx(ratio)
+        mean = data["geometric_mean_times_native"]["integer"]["interpreter"]
+        assert mean == pytest.approx(ratio)
+
+
+def test_the_table_names_every_contestant(capsys):
+    assert bench_command(["programs", "sieve", "--slow", "--runs", "1"]) == 0
+    out = capsys.readouterr().out
+    for name in ("interpreter", "python", "ir", "sieve", "MIPS"):
+        assert name in out
+    assert ("qemu: not here" in out) == (shutil.which("qemu-riscv64") is None)
+
+
+def test_a_wrong_result_is_an_error(monkeypatch):
+    sieve = next(b for b in benchmark_suite() if b.name == "sieve")
+    wrong = Run(sieve.small.size, "0" * 16, sieve.small.instructions)
+    with pytest.raises(bench_programs.BenchError, match="expected"):
+        runner = bench_programs._machine(sieve, wrong, "interpreter")
+        output, _ = runner()
+        bench_programs.check("interpreter", sieve, wrong, output)
+
+
+def test_an_unknown_program_is_an_error(capsys):
+    assert bench_command(["programs", "frobnicate"]) == 1
+    assert "there is no benchmark 'frobnicate'" in capsys.readouterr().err
+
+
+def test_the_geometric_mean():
+    assert bench_programs.geometric_mean([1.0, 100.0]) == pytest.approx(10)

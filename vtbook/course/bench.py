@@ -1,0 +1,86 @@
+"""``vtbook bench``: speed as ratios, every contestant in turn in one run."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from click import ClickException
+
+from vtbook.course.messages import exits
+
+app = typer.Typer(
+    name="vtbook bench",
+    add_completion=False,
+    help="Measure speed, as ratios between contestants that take turns in one run.",
+    no_args_is_help=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def default(context: typer.Context) -> None:
+    """Measure speed, as ratios between contestants that take turns in one run.
+
+    Without a subject: programs.
+    """
+    if context.invoked_subcommand is None:
+        programs()
+
+
+@app.command()
+@exits()
+def programs(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[PROGRAM]...", help="Which ones [all].")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="Turns of each contestant.")] = 3,
+    small: Annotated[
+        bool, typer.Option("--small", help="About a million instructions each, for a quick look.")
+    ] = False,
+    slow: Annotated[
+        bool, typer.Option("--slow", help="The plain-Python and IR engines too; small sizes.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object.")] = False,
+) -> None:
+    """Run the benchmark programs on our engines, under qemu-riscv64 and natively.
+
+    Each run's output is compared with the expected checksum. Seconds are wall time, the best of
+    the turns; instructions are counted.
+    """
+    from vtbook.course.bench_programs import as_data, measure, print_table
+
+    results = measure(names, turns=runs, small=small or slow, slow=slow)
+    if as_json:
+        print(json.dumps(as_data(results)))
+    else:
+        print_table(results)
+
+
+@app.command()
+@exits()
+def start(
+    runs: Annotated[int, typer.Option(min=1, help="Turns of each.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object.")] = False,
+) -> None:
+    """From the start of Python to the first guest instruction: with and without compiled code kept.
+
+    Each turn is a process of its own. Seconds are wall time.
+    """
+    from vtbook.course.bench_start import measure_start, print_start
+
+    results = measure_start(runs)
+    if as_json:
+        print(json.dumps(results))
+    else:
+        print_start(results)
+
+
+def bench_command(arguments: list[str]) -> int:
+    """Run ``vtbook bench`` with these arguments; returns the exit status."""
+    try:
+        status = app(arguments, prog_name="vtbook bench", standalone_mode=False)
+    except ClickException as error:
+        error.show()
+        return error.exit_code
+    return status or 0
