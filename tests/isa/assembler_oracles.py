@@ -14,6 +14,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 ORIGIN = 0x8000_0000
+NOWHERE: Mapping[str, int] = {}
 _PREFIXES = ("riscv64-unknown-elf-", "riscv64-linux-gnu-")
 
 
@@ -47,10 +48,11 @@ def _run(command: Sequence[str]) -> None:
         raise OracleError(f"{' '.join(command)}\n{done.stderr}{done.stdout}")
 
 
-def _placement(sections: Mapping[str, int]) -> list[str]:
-    """Linker options that put sections at addresses."""
-    starts = [f"--section-start=.{name}={address:#x}" for name, address in sections.items()]
-    return [f"-Ttext={ORIGIN:#x}", "-e", f"{ORIGIN:#x}", *starts]
+def _write_script(path: Path, places: Mapping[str, int]) -> None:
+    """A linker script that puts each section at its address and leaves others where they fall."""
+    known = {".text": ORIGIN, **places}
+    lines = [f"  {name} {address:#x} : {{ *({name}) }}" for name, address in known.items()]
+    path.write_text("SECTIONS {\n" + "\n".join(lines) + "\n}\n")
 
 
 class GnuAssembler:
@@ -68,15 +70,18 @@ class GnuAssembler:
         """True if it is installed."""
         return bool(self.prefix)
 
-    def assemble(self, source: str, compress: bool = False, **sections: int) -> Assembled:
-        """Assemble and link without relaxation, ``.text`` at the origin, others as told."""
+    def assemble(
+        self, source: str, compress: bool = False, places: Mapping[str, int] = NOWHERE
+    ) -> Assembled:
+        """Assemble and link without relaxation, ``.text`` at the origin, others at their place."""
         march = "rv64imafd" + ("c" if compress else "") + "_zicsr_zifencei_zihintpause"
         with tempfile.TemporaryDirectory() as folder:
             work = Path(folder)
             (work / "a.s").write_text(".option norelax\n" + source)
             flags = [f"-march={march}", "-mabi=lp64d", "-o", str(work / "a.o")]
             _run([self.prefix + "as", *flags, str(work / "a.s")])
-            place = _placement(sections)
+            _write_script(work / "a.ld", places)
+            place = ["-T", str(work / "a.ld"), "-e", f"{ORIGIN:#x}"]
             out = ["-o", str(work / "a.elf"), str(work / "a.o")]
             _run([self.prefix + "ld", "--no-relax", "-melf64lriscv", *place, *out])
             return Assembled(work / "a.elf")
@@ -93,8 +98,10 @@ class LlvmAssembler:
         """True if it is installed."""
         return importlib.util.find_spec("ziglang") is not None
 
-    def assemble(self, source: str, compress: bool = False, **sections: int) -> Assembled:
-        """Assemble and link without relaxation, ``.text`` at the origin, others as told."""
+    def assemble(
+        self, source: str, compress: bool = False, places: Mapping[str, int] = NOWHERE
+    ) -> Assembled:
+        """Assemble and link without relaxation, ``.text`` at the origin, others at their place."""
         march = "generic_rv64+m+a+f+d+zihintpause" + ("+c" if compress else "")
         with tempfile.TemporaryDirectory() as folder:
             work = Path(folder)
@@ -102,7 +109,8 @@ class LlvmAssembler:
             zig = [sys.executable, "-m", "ziglang"]
             target = ["-target", "riscv64-freestanding-none", f"-mcpu={march}", "-mabi=lp64d"]
             _run([*zig, "cc", *target, "-c", "-o", str(work / "a.o"), str(work / "a.s")])
-            place = _placement(sections)
+            _write_script(work / "a.ld", places)
+            place = ["-T", str(work / "a.ld"), "-e", f"{ORIGIN:#x}"]
             out = ["-o", str(work / "a.elf"), str(work / "a.o")]
             _run([*zig, "ld.lld", "--no-relax", *place, *out])
             return Assembled(work / "a.elf")
