@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vtbook.errors import VtbookError
     from vtbook.guests import compile_c
-    from vtbook.guests import image as guest
+    from vtbook.guests import image as guest_image
+    from vtbook.guests.python_compiler import putchar
     from vtbook.isa.assembler import Program, assemble
     from vtbook.isa.definition import Extension, Instruction, instruction
     from vtbook.isa.disassembler import disassemble
     from vtbook.isa.instruction_set import InstructionSet
     from vtbook.isa.sets import RV64GC, RV64IM
     from vtbook.machine import Exit, Machine
+    from vtbook.machine.python_guest import guest
     from vtbook.widgets import Stepper
 
 __version__ = "0.1.0.dev0"
@@ -37,8 +39,10 @@ _HOMES = {
     "assemble": ("vtbook.isa.assembler", "assemble"),
     "compile_c": ("vtbook.guests", "compile_c"),
     "disassemble": ("vtbook.isa.disassembler", "disassemble"),
-    "guest": ("vtbook.guests", "image"),
+    "guest": ("vtbook.machine.python_guest", "guest"),
+    "guest_image": ("vtbook.guests", "image"),
     "instruction": ("vtbook.isa.definition", "instruction"),
+    "putchar": ("vtbook.guests.python_compiler", "putchar"),
 }
 
 __all__ = [
@@ -56,7 +60,9 @@ __all__ = [
     "compile_c",
     "disassemble",
     "guest",
+    "guest_image",
     "instruction",
+    "putchar",
 ]
 
 

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import inspect
 import os
+import platform
 import tempfile
 import threading
 from collections.abc import Callable, Iterable
@@ -25,6 +26,7 @@ from llvmlite import binding as llvm
 from vtbook.cpu import decode_tables, layout, threaded, traits
 from vtbook.cpu.decode_tables import FAR, SHORT, operand_layout
 from vtbook.cpu.fusion import Pair
+from vtbook.errors import VtbookError
 from vtbook.isa import operations as ops
 from vtbook.isa.definition import Instruction
 
@@ -47,7 +49,6 @@ def target_machine() -> llvm.TargetMachine:
     )
 
 
-@cache
 def _fingerprint() -> str:
     """Hash of this package's sources, of the compilers' versions and of the processor."""
     made = hashlib.sha256()
@@ -67,6 +68,10 @@ def _numba_version() -> str:
     from importlib.metadata import version
 
     return version("numba")
+
+
+# Taken when the sources are imported, not when it is first needed: they may change in between.
+_FINGERPRINT = _fingerprint()
 
 
 def cache_folder() -> Path:
@@ -91,6 +96,12 @@ class Library:
     """Compiled code of one process: the runtime, and the handlers of each group of instructions."""
 
     def __init__(self) -> None:
+        processor = platform.machine().lower()
+        if processor not in threaded.PROCESSORS:
+            raise VtbookError(
+                f"compiled code needs an x86-64 or ARM64 processor, not {processor};"
+                ' use Machine(engine="python")'
+            )
         empty = llvm.parse_assembly(f'target triple = "{target_machine().triple}"')
         self._engine = llvm.create_mcjit_compiler(empty, target_machine())
         self._loaded: dict[str, str] = {}
@@ -153,7 +164,7 @@ class Library:
         with _lock:
             if key in self._loaded:
                 return
-            path = cache_folder() / f"{key}-{_fingerprint()[:16]}.o"
+            path = cache_folder() / f"{key}-{_FINGERPRINT[:16]}.o"
             try:
                 data = path.read_bytes()
                 if hashlib.sha256(data[32:]).digest() != data[:32]:

@@ -8,7 +8,6 @@ the current chain.
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass
 
 from vtbook.cpu.decode_tables import COUNT, FAR, KINDS, SHORT, SLOT, Operand
@@ -31,12 +30,9 @@ from vtbook.cpu.layout import (
 )
 from vtbook.cpu.traits import Traits
 
-# A convention that keeps every register free for the handler, where the back end has it.
-CONVENTION = (
-    "preserve_nonecc"
-    if platform.machine().lower() in ("x86_64", "amd64", "arm64", "aarch64")
-    else "tailcc"
-)
+# A convention that keeps every register free for the handler; LLVM has it for these processors.
+CONVENTION = "preserve_nonecc"
+PROCESSORS = frozenset({"x86_64", "amd64", "arm64", "aarch64"})
 ARGUMENTS = "ptr %h, ptr %d, i64 %r"
 
 
