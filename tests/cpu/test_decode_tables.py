@@ -12,7 +12,7 @@ from types import FunctionType, SimpleNamespace
 
 import pytest
 
-from vtbook.cpu import runtime
+from vtbook.cpu import decode_cache
 from vtbook.cpu.decode_tables import SLOT, DecodeTables, operand_layout
 from vtbook.cpu.traits import traits_of
 from vtbook.isa.definition import instruction
@@ -36,8 +36,8 @@ def _memory_functions() -> dict:
 
 
 _GLOBALS = {**vars(runtime), **_memory_functions()}
-find_spelling = FunctionType(runtime.find_spelling.__code__, _GLOBALS)
-write_operands = FunctionType(runtime.write_operands.__code__, _GLOBALS)
+find_spelling = FunctionType(decode_cache.find_spelling.__code__, _GLOBALS)
+write_operands = FunctionType(decode_cache.write_operands.__code__, _GLOBALS)
 
 
 class TableDecoder:
@@ -56,7 +56,7 @@ class TableDecoder:
         number = find_spelling(self.hart, word)
         if number < 0:
             return None
-        row = self.tables.arrays[3].ctypes.data + runtime.ROW * number
+        row = self.tables.arrays[3].ctypes.data + decode_cache.ROW * number
         slot = ctypes.addressof(self.record)
         write_operands(self.hart, slot, row, word)
         spelling = self.spellings[number]

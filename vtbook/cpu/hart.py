@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -79,7 +78,6 @@ class Hart:
         self.__dict__["isa"] = isa
         self.__dict__["memory"] = []
         self.__dict__["bus"] = None
-        self.__dict__["on_watch"] = None
         self.__dict__["events"] = []
         self.__dict__["words"] = self.state.view(np.int64)
         self.mhartid = number
@@ -143,7 +141,7 @@ class Hart:
         self.device_count = n + 1
 
     def watch(self, first: int, end: int, kind: int) -> None:
-        """Have ``on_watch`` called for accesses in ``first <= address < end``; 1 read, 2 write."""
+        """Report accesses in ``first <= address < end`` in ``events``; kind 1 read, 2 write."""
         n = self.watch_count
         if n == WATCHES:
             raise VtbookError(f"at most {WATCHES} watched address ranges")
@@ -304,7 +302,3 @@ class Hart:
 
     def __repr__(self) -> str:
         return f"<hart {self.mhartid}: pc {self.pc & MASK64:#x}, {self.instret} instructions>"
-
-
-#: A function told of each event that plain Python met: ('watch', address, size, kind, value) …
-EventSink = Callable[[tuple], None]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vtbook.cpu import compiler, plain
+from vtbook.cpu import building, compiler, plain
 from vtbook.cpu.decode_tables import (
     BAD,
     FIRST,
@@ -111,7 +111,7 @@ class CompiledSet:
         for instruction in members:
             first = self.tables.numbers[instruction.name]
             self.names[instruction.name] = f"{instruction.name}.{suffix}"
-            for variant in compiler.variants_of(instruction, self.short):
+            for variant in building.variants_of(instruction, self.short):
                 symbol = f"vt_{instruction.name}.{suffix}_{variant}"
                 self.handlers[first + variant] = self.library.address(symbol)
 
