@@ -35,7 +35,7 @@ def _memory_functions() -> dict:
     return functions
 
 
-_GLOBALS = {**vars(runtime), **_memory_functions()}
+_GLOBALS = {**vars(decode_cache), **_memory_functions()}
 find_spelling = FunctionType(decode_cache.find_spelling.__code__, _GLOBALS)
 write_operands = FunctionType(decode_cache.write_operands.__code__, _GLOBALS)
 
