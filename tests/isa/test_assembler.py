@@ -368,3 +368,30 @@ def test_an_empty_source_is_an_empty_program():
 def test_large_sources_take_a_short_time():
     source = "\n".join(f"l{n}: addi a0, a0, 1\nbnez a0, l{max(0, n - 5)}" for n in range(3000))
     assert len(assemble(source, compress=True).listing) == 6000
+
+
+def test_a_macro_may_take_the_name_of_an_instruction():
+    assert words(".macro nop\nmv a0, a1\n.endm\nnop") == ["mv a0, a1"]
+
+
+def test_the_listing_shows_what_a_macro_became():
+    program = assemble(".macro bump r\naddi \\r, \\r, 1\n.endm\nbump a0\nbump a1")
+    assert [line.text for line in program.listing] == ["addi a0, a0, 1", "addi a1, a1, 1"]
+    assert [line.number for line in program.listing] == [2, 2]
+
+
+def test_strings_are_listed_in_the_order_of_memory():
+    assert str(assemble('.ascii "ABCD"')).split()[1] == "41424344"
+    assert str(assemble(".word 0x41424344")).split()[1] == "41424344"
+
+
+def test_aliases_of_an_instruction_appear_with_it():
+    @instruction("sfence.vma rs1, rs2", "0001001 rs2 rs1 000 00000 1110011")
+    def sfence_vma(h, d):
+        """Order page-table accesses."""
+
+    isa = RV64IM if "sfence.vma" in RV64IM else RV64IM + sfence_vma
+    code = assemble("sfence.vma\nsfence.vma a0\nsfence.vma a0, a1", isa=isa).segments[0][1]
+    assert code.hex() == "73000012730005127300b512"
+    text = [line.text for line in disassemble_range(code, isa=isa)]
+    assert text == ["sfence.vma", "sfence.vma a0", "sfence.vma a0, a1"]

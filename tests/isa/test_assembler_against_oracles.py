@@ -226,6 +226,107 @@ def test_data_directives_have_the_bytes_of_the_oracle(oracle):
     assert ours[".rodata"] == result.sections[".rodata"]
 
 
+MACROS = r"""
+.data
+.equ x1, 33
+.equ x5, 34
+.macro save a b=7, c
+    .byte \a, \b
+    .ifb \c
+    .byte 99
+    .else
+    .byte \c
+    .endif
+lab\@: .byte x\a
+.endm
+    save 1
+    save 1, 2
+    save 5 6 3
+    save a=1, c=9
+    save 1,,4
+.macro most first:req, rest:vararg
+    .byte \first
+    .byte \rest
+.endm
+    most 1, 2, 3, 4
+.macro text t
+    .asciz "\t"
+    .asciz "a\t\()b"
+.endm
+    text hello
+    text "hi there"
+.irp r, 1, 5
+    .byte x\r
+    .rept 2
+    .byte \r
+    .endr
+.endr
+.irpc r, 15
+    .byte x\r
+.endr
+.macro countdown n
+    .byte \n
+    .if \n > 0
+    countdown (\n - 1)
+    .endif
+.endm
+    countdown 5
+.macro outer
+    .macro inner
+    .byte 77
+    .endm
+    inner
+.endm
+    outer
+    inner
+.equ level, 2
+.if level == 1
+    .byte 1
+.elseif level == 2
+    .byte 2
+    .if 0
+    .byte 3
+    .else
+    .byte 4
+    .endif
+.elseif 1
+    .byte 5
+.else
+    .byte 6
+.endif
+.ifdef level
+    .byte 7
+.endif
+.ifndef nothing
+    .byte 8
+.else
+    .byte 9
+.endif
+.ifc abc, abc
+    .byte 10
+.endif
+.byte 1 + 1 == 2, 2 == 1 + 1, 3 < 2 + 2, 1 == 1 && 2 == 2, 0 || 5, 1 && 0, 1 == 2 || 3 > 2
+.byte 4 & 6 == 4, 1 <> 2, 1 + 2 != 3 + 0, 5 - 3 < 1, 1 | 2 == 3, 2 < 3 == -1, 2 >= 2, 2 <= 1
+.text
+.macro push_all registers:vararg
+    .equ offset, 0
+    .irp register, \registers
+    sd \register, offset(sp)
+    .equ offset, offset + 8
+    .endr
+.endm
+    push_all ra, t0, a0
+"""
+
+
+@BOTH
+def test_macros_and_conditions_have_the_bytes_of_the_oracle(oracle):
+    program = assemble(MACROS)
+    places = {s.name: s.address for s in program.sections}
+    result = usable(oracle).assemble(MACROS, places=places)
+    assert {s.name: (s.address, s.data) for s in program.sections} == result.sections
+
+
 def random_program(seed: int) -> str:
     """Code with labels and jumps over gaps that force every length of branch."""
     choose = random.Random(seed)

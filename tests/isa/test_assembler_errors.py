@@ -119,6 +119,24 @@ def test_the_error_is_one_of_ours():
         ("lui a0, %lo(0)", "%lo does not belong in lui"),
         ("x: addi a0, a0, %pcrel_lo(x)", "%pcrel_lo needs the label of one"),
         ("lui a0, %got(x)", "unknown operator %got; known are %hi, %lo"),
+        # macros and conditions
+        (".macro", "a name for the macro is missing here"),
+        (".macro m\nnop", ".macro without .endm"),
+        (".rept 2\nnop", ".rept without .endr"),
+        (".rept x\nnop\n.endr\nx:", "'x' is not defined"),
+        (".rept -1\nnop\n.endr", "-1 repetitions"),
+        (".macro m a\nli a0, \\a\n.endm\nm 1, 2", "m takes 1 argument"),
+        (".macro m\nnop\n.endm\nm 1", "m takes no arguments"),
+        (".macro m a:req\nli a0, \\a\n.endm\nm", "m needs a value for a"),
+        (".macro m a:rex\n.endm", "expected req or vararg, found 'rex'"),
+        (".macro m\nm\n.endm\nm", "m nests more than 100 deep"),
+        (".endm", "unknown directive .endm"),
+        (".if 1\nnop", ".if without .endif"),
+        (".if 0\nnop", ".if without .endif"),
+        (".else", ".else without .if"),
+        (".endif", ".endif without .if"),
+        ("x: .if x\n.endif", "this must be a constant, not an address"),
+        ("li a0, \\a", "expected a value, found"),
         # places
         (".align 40", "the power of two must be 0 to 31; .balign takes bytes"),
         (".balign 12", "12 is not a power of two"),
@@ -155,3 +173,14 @@ def test_alignment_is_four_without_compressed_instructions():
     message = only(".half 1\nnop", isa=RV64IM).message
     assert "put .balign 4 before it" in message
     assert assemble(".half 1\nnop").segments
+
+
+def test_an_error_in_a_macro_shows_the_text_it_became_and_who_used_it():
+    error = only(".macro load reg, n\n    li \\reg, 1 <<< \\n\n.endm\nnop\nload a0, 5")
+    assert error.line == 2
+    assert "(in macro load, used in line 5)" in error.message
+    assert error.source == "    li a0, 1 <<< 5"
+
+
+def test_an_error_that_a_repetition_repeats_is_shown_once():
+    assert len(errors(".rept 5\nbad\n.endr")) == 1

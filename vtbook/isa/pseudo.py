@@ -138,6 +138,8 @@ _FENCES = [
     _alias("fence", "fence iorw, iorw"),
     _alias("pause", "fence w, 0"),
     Pseudo("fence.tso", ("fence rw, rw",), fields={"fm": 8}),
+    _alias("sfence.vma", "sfence.vma x0, x0"),
+    _alias("sfence.vma rs1", "sfence.vma rs1, x0"),
 ]
 
 

@@ -2,7 +2,8 @@
 
 ``assemble`` is the way in. ``lexer`` and ``expressions`` read text, ``forms`` knows every way to
 write a mnemonic, ``operands`` reads by syntax strings, ``directives`` obeys the words with a dot,
-``layout`` gives addresses, ``instructions`` and ``data`` make bytes, ``program`` is the result.
+``macros`` and ``conditions`` change what is read, ``layout`` gives addresses, ``instructions`` and
+``data`` make bytes, ``program`` is the result.
 """
 
 from vtbook.isa.assembler.errors import AssemblyError, Diagnostic

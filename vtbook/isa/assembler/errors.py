@@ -1,4 +1,4 @@
-"""Errors in a source text: where they are, and how they are shown."""
+"""Source texts, places in them, and errors at those places."""
 
 from __future__ import annotations
 
@@ -13,12 +13,44 @@ from vtbook.errors import VtbookError
 MAX_ERRORS = 20
 
 
+class SourceText:
+    """A text that is assembled: the whole source, or what a macro makes of its body.
+
+    ``first_line`` is the number of its first line in the source; ``note`` says where it comes from.
+    """
+
+    def __init__(self, text: str, first_line: int = 1, note: str = ""):
+        self.text = text
+        self.first_line = first_line
+        self.note = note
+        self.lines = text.split("\n")
+
+    def line(self, number: int) -> str:
+        """The text of a line, by its number in the source."""
+        index = number - self.first_line
+        return self.lines[index] if 0 <= index < len(self.lines) else ""
+
+    def between(self, start: Span, end: Span) -> str:
+        """The text from the end of one span to the start of another."""
+        if start.line == end.line:
+            return self.line(start.line)[start.end : end.column]
+        inner = [self.line(n) for n in range(start.line + 1, end.line)]
+        first, last = self.line(start.line)[start.end :], self.line(end.line)[: end.column]
+        return "\n".join([first, *inner, last])
+
+
 class Span(NamedTuple):
     """A piece of one source line: line from 1, columns from 0, the end excluded."""
 
     line: int
     column: int
     end: int
+    source: SourceText = SourceText("")
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Line and columns, to sort by."""
+        return self[:3]
 
 
 class SourceError(VtbookError):
@@ -64,14 +96,16 @@ class AssemblyError(VtbookError):
 class Diagnostics:
     """Collects the errors of one source text."""
 
-    def __init__(self, source: str, filename: str):
-        self.lines = source.split("\n")
+    def __init__(self, filename: str):
         self.filename = filename
         self.errors: list[SourceError] = []
 
     def add(self, error: SourceError) -> None:
         """Note an error; raises AssemblyError when there are too many."""
-        if not any(e.span == error.span and e.message == error.message for e in self.errors):
+        known = any(
+            e.span.place == error.span.place and e.message == error.message for e in self.errors
+        )
+        if not known:
             self.errors.append(error)
         if len(self.errors) >= MAX_ERRORS:
             self.check()
@@ -79,14 +113,14 @@ class Diagnostics:
     def check(self) -> None:
         """Raise AssemblyError if there was any error."""
         if self.errors:
-            self.errors.sort(key=lambda e: e.span)
+            self.errors.sort(key=lambda e: e.span.place)
             raise AssemblyError(self._diagnostic(e) for e in self.errors)
 
     def _diagnostic(self, error: SourceError) -> Diagnostic:
-        line, column, end = error.span
-        text = self.lines[line - 1] if line <= len(self.lines) else ""
-        width = max(1, end - column)
-        return Diagnostic(self.filename, line, column + 1, width, error.message, text.rstrip())
+        line, column, end, source = error.span
+        message = f"{error.message} ({source.note})" if source.note else error.message
+        text, width = source.line(line).rstrip(), max(1, end - column)
+        return Diagnostic(self.filename, line, column + 1, width, message, text)
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -1,12 +1,13 @@
 """Expressions of the assembly language: parsed to a tree, evaluated when addresses are known.
 
 Precedence is that of the GNU assembler, which is not C's: ``* / % << >>`` bind tightest, then
-``| & ^``, then ``+ -``. Parentheses are always right.
+``| & ^``, then ``+ -``, then comparisons, ``&&`` and ``||``. Parentheses are always right. A
+comparison that holds is -1; ``&&`` and ``||`` give 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +16,9 @@ from vtbook.isa.assembler.lexer import Cursor, number, unescape
 from vtbook.isa.assembler.relocations import OPERATORS
 
 _LEVELS: tuple[frozenset[str], ...] = (
+    frozenset({"||"}),
+    frozenset({"&&"}),
+    frozenset({"==", "!=", "<>", "<", ">", "<=", ">="}),
     frozenset("+-"),
     frozenset("|&^"),
     frozenset({"*", "/", "%", "<<", ">>"}),
@@ -143,7 +147,9 @@ def _parse_primary(cursor: Cursor, local_labels: LocalLabels) -> Node:
 
 
 def _join(first: Span, last: Span) -> Span:
-    return Span(first.line, first.column, last.end if last.line == first.line else first.end)
+    return Span(
+        first.line, first.column, last.end if last.line == first.line else first.end, first.source
+    )
 
 
 def evaluate(node: Node, scope: Scope) -> int:
@@ -160,6 +166,19 @@ def evaluate(node: Node, scope: Scope) -> int:
             return {"-": -value, "+": value, "~": ~value, "!": int(not value)}[op]
         case Binary(op, left, right, span):
             return _apply(op, evaluate(left, scope), evaluate(right, scope), span)
+
+
+_TRUTHS: dict[str, Callable[[int, int], int]] = {
+    "==": lambda a, b: -(a == b),
+    "!=": lambda a, b: -(a != b),
+    "<>": lambda a, b: -(a != b),
+    "<": lambda a, b: -(a < b),
+    ">": lambda a, b: -(a > b),
+    "<=": lambda a, b: -(a <= b),
+    ">=": lambda a, b: -(a >= b),
+    "&&": lambda a, b: int(bool(a and b)),
+    "||": lambda a, b: int(bool(a or b)),
+}
 
 
 def _apply(op: str, a: int, b: int, span: Span) -> int:
@@ -180,6 +199,8 @@ def _apply(op: str, a: int, b: int, span: Span) -> int:
             if not 0 <= b < 64:
                 raise SourceError(f"a shift by {b}; it must be 0 to 63", span)
             return a << b if op == "<<" else a >> b
+    if op in _TRUTHS:
+        return _TRUTHS[op](a, b)
     if b == 0:
         raise SourceError("division by zero", span)
     quotient = abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)

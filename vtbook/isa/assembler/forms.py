@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from vtbook.isa.assembler.errors import Diagnostics, Span
+from vtbook.isa.assembler.errors import Diagnostics, SourceText, Span
 from vtbook.isa.assembler.expressions import LocalLabels, Name, Node, Number, fold
 from vtbook.isa.assembler.lexer import Cursor, statements
 from vtbook.isa.assembler.operands import Reader, read_operands
@@ -134,8 +134,7 @@ def _pseudo_form(pseudo: Pseudo, isa: InstructionSet) -> Form | None:
 
 
 def _read_step(text: str, spelling: Instruction | Compressed, names: list[str]) -> dict[str, Node]:
-    diagnostics = Diagnostics(text, f"<pseudo {text}>")
-    (tokens,) = statements(text, diagnostics)
+    (tokens,) = statements(SourceText(text), Diagnostics("<pseudo>"))
     reader = Reader(Cursor(tokens), LocalLabels(), names)
     reader.cursor.take()
     try:

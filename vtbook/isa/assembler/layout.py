@@ -150,6 +150,10 @@ class Layout:
             return None
         return None if scope.saw_address else value
 
+    def is_defined(self, name: str) -> bool:
+        """True if a symbol has a value by now."""
+        return name in self.labels or name in self.assignments or name in self.given
+
     def undefined(self, name: Name) -> SourceError:
         """The error for a symbol without a value."""
         known = [*self.labels, *self.assignments, *self.given]

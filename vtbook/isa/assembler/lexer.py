@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from vtbook.isa.assembler.errors import Diagnostics, SourceError, Span
+from vtbook.isa.assembler.errors import Diagnostics, SourceError, SourceText, Span
 
 _TOKEN = re.compile(
     r"""
@@ -20,7 +20,7 @@ _TOKEN = re.compile(
     | (?P<number>0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+
                |(?:\d+\.\d*|\d+(?=[eE][-+]?\d))(?:[eE][-+]?\d+)?|\d+)
     | (?P<name>[A-Za-z_.$][\w.$]*)
-    | (?P<op><<|>>|[-+*/%&|^~!()<>,:=@])
+    | (?P<op><<|>>|&&|\|\||==|!=|<>|<=|>=|[-+*/%&|^~!()<>,:=@\\])
     | (?P<bad>.)
     """,
     re.VERBOSE | re.DOTALL,
@@ -38,18 +38,19 @@ class Token(NamedTuple):
     text: str
     line: int
     column: int
+    source: SourceText
 
     @property
     def span(self) -> Span:
         """Where it stands."""
-        return Span(self.line, self.column, self.column + len(self.text))
+        return Span(self.line, self.column, self.column + len(self.text), self.source)
 
 
-def statements(source: str, diagnostics: Diagnostics) -> Iterator[list[Token]]:
+def statements(source: SourceText, diagnostics: Diagnostics) -> Iterator[list[Token]]:
     """The tokens of each statement: a line, or a part of it between semicolons."""
-    line, line_start = 1, 0
+    line, line_start = source.first_line, 0
     current: list[Token] = []
-    for found in _TOKEN.finditer(source):
+    for found in _TOKEN.finditer(source.text):
         kind = found.lastgroup or ""
         text = found.group()
         if kind == "space":
@@ -61,9 +62,9 @@ def statements(source: str, diagnostics: Diagnostics) -> Iterator[list[Token]]:
         elif kind == "bad":
             column = found.start() - line_start
             message = "a quote without its end" if text in "\"'" else f"unexpected {text!r}"
-            diagnostics.add(SourceError(message, Span(line, column, column + 1)))
+            diagnostics.add(SourceError(message, Span(line, column, column + 1, source)))
         elif kind != "comment":
-            current.append(Token(kind, text, line, found.start() - line_start))
+            current.append(Token(kind, text, line, found.start() - line_start, source))
         if "\n" in text:
             line += text.count("\n")
             line_start = found.start() + text.rindex("\n") + 1
@@ -158,4 +159,4 @@ class Cursor:
     def end_span(self) -> Span:
         """The place just after the last token."""
         last = self.tokens[-1].span
-        return Span(last.line, last.end, last.end + 1)
+        return Span(last.line, last.end, last.end + 1, last.source)

@@ -20,14 +20,16 @@ class ProgramSection(NamedTuple):
 class ListingLine(NamedTuple):
     """One instruction or datum: its address and bytes, and the source line it comes from.
 
-    ``number`` counts from 1; ``text`` is the statement. A pseudo-instruction of several
-    instructions has as many lines.
+    ``number`` counts from 1; ``text`` is the statement, with arguments put in if it is in a macro.
+    A pseudo-instruction of several instructions has as many lines. ``is_text`` is True for strings,
+    whose bytes are shown in the order of memory; others are shown as one number.
     """
 
     address: int
     data: bytes
     number: int
     text: str
+    is_text: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,8 @@ class Program:
 def _row(line: ListingLine, repeated: bool) -> str:
     """``80000000  00a00513            3      li a0, 10``"""
     data = line.data
-    shown = data[::-1].hex() if len(data) in (2, 4, 8) else data[:8].hex()
-    if len(data) > 8:
-        shown += "…"
+    shown = data[:8].hex() + "…" * (len(data) > 8)
+    if len(data) <= 8 and not line.is_text:
+        shown = data[::-1].hex()
     number, text = ("", "") if repeated else (str(line.number), line.text)
     return f"{line.address:08x}  {shown:17} {number:>5}    {text}".rstrip()

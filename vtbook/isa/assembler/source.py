@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vtbook.isa.assembler.data import IntegersItem
+from vtbook.isa.assembler import conditions as _conditions  # noqa: F401  registers directives
+from vtbook.isa.assembler.data import BytesItem, IntegersItem, SpaceItem
 from vtbook.isa.assembler.directives import assign, run_directive
-from vtbook.isa.assembler.errors import Diagnostics, SourceError, Span, suggestion
+from vtbook.isa.assembler.errors import Diagnostics, SourceError, SourceText, Span, suggestion
 from vtbook.isa.assembler.expressions import LocalLabels, Node, Number, parse, substitute
 from vtbook.isa.assembler.forms import Form, forms_of
+from vtbook.isa.assembler.input import Input, split_labels
 from vtbook.isa.assembler.instructions import BranchItem, InstructionItem, LoadConstantItem
 from vtbook.isa.assembler.layout import (
     Item,
@@ -19,7 +21,8 @@ from vtbook.isa.assembler.layout import (
     Statement,
     emit_all,
 )
-from vtbook.isa.assembler.lexer import Cursor, Token, statements
+from vtbook.isa.assembler.lexer import Cursor, Token
+from vtbook.isa.assembler.macros import Macro, use_macro
 from vtbook.isa.assembler.operands import Reader, read_operands
 from vtbook.isa.assembler.program import ListingLine, Program, ProgramSection
 from vtbook.isa.definition import Compressed, Instruction
@@ -37,7 +40,11 @@ class Assembler:
         self, source: str, isa: InstructionSet, origin: int, compress: bool, filename: str
     ):
         self.source = source
-        self.diagnostics = Diagnostics(source, filename)
+        self.diagnostics = Diagnostics(filename)
+        self.input = Input(SourceText(source), self.diagnostics)
+        self.macros: dict[str, Macro] = {}
+        self.macro_count = 0
+        self.conditions: list[Token] = []  # the .if or .else of each branch that is being read
         self.isa = isa
         self.forms = forms_of(isa).by_name
         self.layout = Layout(isa, origin, self.diagnostics)
@@ -99,16 +106,18 @@ class Assembler:
 
     def read(self) -> None:
         """Read the whole source; errors are collected."""
-        for tokens in statements(self.source, self.diagnostics):
+        for tokens in self.input:
             try:
                 self._statement(tokens)
             except SourceError as error:
                 self.diagnostics.add(error)
+        for word in self.conditions:
+            self.diagnostics.add(SourceError(f"{word.text} without .endif", word.span))
 
     def _statement(self, tokens: list[Token]) -> None:
-        while len(tokens) >= 2 and tokens[1].text == ":" and tokens[0].kind in ("name", "number"):
-            self.define_label(tokens[0], self._new_statement(tokens[:1]))
-            tokens = tokens[2:]
+        labels, tokens = split_labels(tokens)
+        for label in labels:
+            self.define_label(label, self._new_statement([label]))
         if not tokens:
             return
         statement = self._new_statement(tokens)
@@ -121,6 +130,8 @@ class Assembler:
             node = parse(cursor, self.local_labels)
             cursor.finish()
             assign(self, word, node, statement)
+        elif word.text.lower() in self.macros:
+            use_macro(self, self.macros[word.text.lower()], tokens)
         elif word.text.startswith("."):
             run_directive(self, cursor, statement, word)
         else:
@@ -130,7 +141,8 @@ class Assembler:
         first, last = tokens[0].span, tokens[-1].span
         end = last.end if last.line == first.line else first.end
         compress = self.compress and self.isa.has_compressed
-        return Statement(Span(first.line, first.column, end), compress, self.assignment_count)
+        span = Span(first.line, first.column, end, first.source)
+        return Statement(span, compress, self.assignment_count)
 
     # --- instructions ----------------------------------------------------------------------------
 
@@ -169,7 +181,7 @@ class Assembler:
             try:
                 return form, read_operands(reader, form.slots)
             except SourceError as error:
-                if best is None or (error.certain, error.span) > (best.certain, best.span):
+                if best is None or _rank(error) > _rank(best):
                     best = error
         assert best is not None
         ways = " or ".join(dict.fromkeys(form.syntax for form in forms[:4]))
@@ -193,9 +205,8 @@ class Assembler:
             for s in self.layout.ordered_sections()
             if s.items
         )
-        lines = self.source.split("\n")
         listing = tuple(
-            _listing_line(piece, lines) for name in pieces for piece in pieces[name] if piece.data
+            _listing_line(piece) for name in pieces for piece in pieces[name] if piece.data
         )
         return Program(
             sections,
@@ -219,10 +230,15 @@ class Assembler:
         return symbols
 
 
-def _listing_line(piece: Piece, lines: list[str]) -> ListingLine:
-    span = piece.item.statement.span
-    text = lines[span.line - 1][span.column : span.end]
-    return ListingLine(piece.address, piece.data, span.line, text)
+def _rank(error: SourceError) -> tuple[bool, tuple[int, int, int]]:
+    """Of the errors of several forms, the certain one or the farthest is the one to show."""
+    return (error.certain, error.span.place)
+
+
+def _listing_line(piece: Piece) -> ListingLine:
+    line, column, end, source = piece.item.statement.span
+    is_text = isinstance(piece.item, BytesItem | SpaceItem)
+    return ListingLine(piece.address, piece.data, line, source.line(line)[column:end], is_text)
 
 
 def assemble(
