@@ -7,6 +7,7 @@ import pytest
 from vtbook.isa.assembler import assemble
 from vtbook.machine import HistoryError, Machine
 from vtbook.machine import history as history_module
+from vtbook.machine import machine as machine_module
 
 PROGRAM = """
 _start: la a1, data
@@ -90,6 +91,7 @@ def test_going_back_across_checkpoints_and_typed_input(machine, monkeypatch):
     monkeypatch.setattr(history_module, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr(history_module, "SHARE", 0)
     machine.history.clear()
+    monkeypatch.setattr(machine_module, "LONGEST_SLICE", 50)
     machine._slice = 50
     marks = {}
     for round in range(8):
@@ -110,6 +112,7 @@ def test_checkpoints_are_thinned_and_the_past_stays_reachable(machine, monkeypat
     monkeypatch.setattr(history_module, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr(history_module, "SHARE", 0)
     machine.history.clear()
+    monkeypatch.setattr(machine_module, "LONGEST_SLICE", 10)
     machine._slice = 10
     machine.run(100)
     digest = machine.snapshot().digest

@@ -9,6 +9,7 @@ import pytest
 from vtbook.devices import Console
 from vtbook.isa.assembler import assemble
 from vtbook.machine import ElfError, Machine, MachineError, SymbolTable
+from vtbook.machine import machine as machine_module
 
 from . import elves
 
@@ -87,7 +88,8 @@ def test_a_breakpoint_stops_before_its_instruction_each_time(machine):
     assert machine.run(100).reason == "budget"
 
 
-def test_a_breakpoint_at_the_end_of_a_slice_is_not_missed(machine):
+def test_a_breakpoint_at_the_end_of_a_slice_is_not_missed(machine, monkeypatch):
+    monkeypatch.setattr(machine_module, "LONGEST_SLICE", 1)
     load(machine, "_start: addi a0, a0, 1\nhere: addi a1, a1, 1\n j _start")
     machine.add_breakpoint("here")
     machine._slice = 1

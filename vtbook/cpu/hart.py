@@ -79,6 +79,7 @@ class Hart:
         self.__dict__["memory"] = []
         self.__dict__["bus"] = None
         self.__dict__["events"] = []
+        self.__dict__["accesses"] = None  # a list, to note loads and stores in
         self.__dict__["words"] = self.state.view(np.int64)
         self.mhartid = number
         self.reset()
@@ -178,6 +179,8 @@ class Hart:
 
     def _load(self, address: int, size: int, signed: bool = False) -> int:
         address &= MASK64
+        if self.accesses is not None:
+            self.accesses.append(("r", address, size))
         found = self.find(address, size, READABLE)
         if found is not None:
             value = int.from_bytes(found.tobytes(), "little", signed=signed)
@@ -195,6 +198,8 @@ class Hart:
     def _store(self, address: int, size: int, value: int) -> None:
         address &= MASK64
         value &= (1 << 8 * size) - 1
+        if self.accesses is not None:
+            self.accesses.append(("w", address, value.to_bytes(size, "little")))
         found = self.find(address, size, WRITABLE)
         if found is not None:
             found[:] = np.frombuffer(value.to_bytes(size, "little"), np.uint8)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from vtbook.cpu import plain
 from vtbook.cpu.hart import Hart
 from vtbook.cpu.interpreter import Stop
 from vtbook.cpu.layout import BREAKPOINTS, BUDGET, UNHANDLED, WATCHES, WFI
+from vtbook.cpu.traps import Trap
 from vtbook.errors import VtbookError
 from vtbook.isa.operations import MASK64, wrap
 from vtbook.machine.board import WATCH_READ, WATCH_WRITE, Board
@@ -155,17 +157,58 @@ class Debugging:
         Returns:
             An exit of reason ``step``, or of what stopped the machine before.
         """
+        return self.step_with_trap(count)[0]
+
+    def step_with_trap(self, count: int = 1) -> tuple[Exit, Trap | None]:
+        """Like `step`; also the trap that the last step took or could not take, if any."""
         if self._off is not None:
-            return self._off
+            return self._off, None
         self.history.begin()
         start = self.hart.instret
-        exit = None
+        exit = trap = None
         for _ in range(count):
-            exit = self._explain(self.single_step(), start)
+            stop = self.single_step()
+            trap = stop.trap
+            exit = self._explain(stop, start)
             if exit is not None:
                 break
         self.history.end()
-        return exit or self._exit("step", start)
+        return exit or self._exit("step", start), trap
+
+    def record(
+        self,
+        steps: int,
+        *,
+        title: str = "",
+        memory: Sequence[tuple[Place, int, str]] = (),
+        csrs: Sequence[str] = (),
+        floating: bool = False,
+    ) -> dict[str, Any]:
+        """Run up to `steps` steps in plain Python, and return them for the `Stepper` widget.
+
+        Args:
+            steps: how many; the recording ends early if the machine stops.
+            title: the heading; made from the program's name if empty.
+            memory: regions to show: (address or symbol, bytes, name).
+            csrs: names of the control and status registers to show.
+            floating: show the floating-point registers too.
+
+        Returns:
+            A ``vtbook-trace`` (`vtbook.widgets.trace`), plain data.
+
+        Raises:
+            MachineError: a region, a CSR or the number of steps cannot be recorded.
+        """
+        from vtbook.machine.recording import record
+
+        return record(
+            self,  # type: ignore[arg-type]
+            steps,
+            title=title,
+            memory=memory,
+            csrs=csrs,
+            floating=floating,
+        )
 
     def single_step(self) -> Stop:
         """One step in plain Python, as a stop with its trap and events."""

@@ -79,22 +79,29 @@ class PythonEngine:
         self._breakpoints = frozenset(address & MASK64 for address in addresses)
 
 
-ENGINES: dict[str, tuple[Callable[[Hart, Progress], Engine], int]] = {
-    "python": (PythonEngine, 20_000),
-    "interpreter": (Interpreter, 10_000_000),
+def _ir_engine(hart: Hart, progress: Progress) -> Engine:
+    from vtbook.translator.engine import IrEngine
+
+    return IrEngine(hart, progress)
+
+
+ENGINES: dict[str, Callable[[Hart, Progress], Engine]] = {
+    "python": PythonEngine,
+    "interpreter": Interpreter,
+    "ir": _ir_engine,
 }
-"""Name -> how to make it, and instructions it runs in about a twentieth of a second."""
+"""Name -> how to make it."""
 
 
-def make_engine(name: str, hart: Hart, progress: Progress) -> tuple[Engine, int]:
-    """The engine called `name` for `hart`, and the instructions of one slice of its time.
+def make_engine(name: str, hart: Hart, progress: Progress) -> Engine:
+    """The engine called `name` for `hart`.
 
     Raises:
         EngineError: there is none of this name.
     """
     try:
-        make, slice_ = ENGINES[name]
+        make = ENGINES[name]
     except (KeyError, TypeError):
         names = ", ".join(ENGINES)
         raise EngineError(f"no engine is called {name!r}; there are {names}") from None
-    return make(hart, progress), slice_
+    return make(hart, progress)

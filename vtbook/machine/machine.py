@@ -32,13 +32,18 @@ from vtbook.machine.snapshot import Snapshot, SnapshotError
 from vtbook.machine.symbols import SymbolTable
 from vtbook.machine.units import parse_size
 
+FIRST_SLICE, LONGEST_SLICE = 10_000, 1 << 26
+SLICE_SECONDS = 0.05
+"""Between slices of about this length a run looks for Ctrl-C and makes checkpoints."""
+
 
 class Machine(Debugging):
     """A computer like QEMU's ``virt`` with one hart.
 
     Args:
         ram: its size, such as ``"128 MiB"``, or bytes. RAM starts at 0x8000_0000.
-        engine: how instructions are run: ``interpreter`` (compiled) or ``python``.
+        engine: how instructions are run: ``interpreter`` (compiled), ``python``, or ``ir``
+            (intermediate code).
         isa: the instruction set; RV64GC unless told.
         sink: called with each piece of console output as it comes.
         reverse: keep a history, so that the machine can go back in time.
@@ -67,12 +72,13 @@ class Machine(Debugging):
         self.board = Board(isa, parse_size(ram, "RAM"), sink)
         self.hart: Hart = self.board.hart
         self.engine_name = engine
-        self.engine, self._slice = make_engine(engine, self.hart, progress)
+        self.engine = make_engine(engine, self.hart, progress)
         self.symbols = SymbolTable()
         self.image: Image | None = None
         self._breakpoints: list[int] = []
         self._watchpoints: list[tuple[int, int, int]] = []
         self._off: Exit | None = None
+        self._slice = FIRST_SLICE
         self._seconds = 0.0
         self._retired = 0
         self._exits: Counter[str] = Counter()
@@ -198,10 +204,21 @@ class Machine(Debugging):
                 return self._exit("breakpoint", start)
             first = False
             size = self._slice if target is None else min(self._slice, target - instructions)
-            exit = self._explain(self.advance(size), start)
+            exit = self._explain(self._timed(size), start)
             if exit is not None:
                 return exit
             self.history.pause()
+
+    def _timed(self, instructions: int) -> Stop:
+        """Advance by one slice, and fit the length of the next to the speed of this one."""
+        clock = time.perf_counter()
+        stop = self.advance(instructions)
+        seconds = time.perf_counter() - clock
+        if seconds > 2 * SLICE_SECONDS:
+            self._slice = max(self._slice // 2, 1)
+        elif seconds < SLICE_SECONDS / 2 and stop.executed >= self._slice:
+            self._slice = min(self._slice * 2, LONGEST_SLICE)
+        return stop
 
     def advance(self, instructions: int) -> Stop:
         """Let the engine run once, at most so many instructions, and serve the host interface."""
