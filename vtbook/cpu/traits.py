@@ -14,7 +14,7 @@ import types
 from dataclasses import dataclass
 from typing import Any
 
-from vtbook.isa.definition import Instruction
+from vtbook.isa.definition import DefinitionError, Instruction
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,19 @@ CAUTIOUS = Traits(True, True, True, False, "", False, False, True)
 
 @functools.cache
 def traits_of(instruction: Instruction) -> Traits:
-    """The traits of an instruction's definition."""
+    """The traits of an instruction's definition.
+
+    Raises DefinitionError if something stands after a ``branch`` or a ``jump``: the machines would
+    differ in whether it is done.
+    """
     function = instruction.function
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
         return CAUTIOUS
     body = next(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.Lambda))
+    if isinstance(body, ast.FunctionDef):
+        _refuse_code_after_leaving(instruction.name, body.body, last=True)
     hart, operands = list(inspect.signature(function).parameters)[:2]
     names = _names_used(function)
     called = set().union(*(_names_used(f) for f in referenced_functions(function).values()))
@@ -66,6 +72,22 @@ def traits_of(instruction: Instruction) -> Traits:
         restartable=_is_restartable(body, names, called),
         uses_memory=bool(names & MEMORY),
     )
+
+
+def _refuse_code_after_leaving(name: str, statements: list[ast.stmt], last: bool) -> None:
+    """``last``: nothing follows these statements in the definition."""
+    for n, statement in enumerate(statements):
+        ends = last and n == len(statements) - 1
+        inner = [s for s in ast.iter_child_nodes(statement) if isinstance(s, ast.stmt)]
+        if isinstance(statement, ast.If):
+            _refuse_code_after_leaving(name, statement.body, ends)
+            _refuse_code_after_leaving(name, statement.orelse, ends)
+        elif not ends or inner:
+            for call in _calls(statement, "branch") + _calls(statement, "jump"):
+                raise DefinitionError(
+                    f"{name}: {ast.unparse(call)} must be the last thing that the definition does;"
+                    " write registers before it"
+                )
 
 
 def referenced_functions(function: Any) -> dict[str, types.FunctionType]:

@@ -1,0 +1,98 @@
+"""What the engines find out about a definition."""
+
+import pytest
+
+from vtbook.cpu.traits import CAUTIOUS, traits_of
+from vtbook.isa import DefinitionError, instruction
+from vtbook.isa.operations import branch, jump, load64, store64
+from vtbook.isa.sets import RV64GC
+
+ENCODING = "000000000000 rs1 000 rd 0001011"
+
+
+def traits(name):
+    return traits_of(RV64GC.instructions[name])
+
+
+def test_only_what_needs_the_pc_or_the_counter_gets_it():
+    assert [n for n in RV64GC.instructions if traits(n).uses_pc and "csr" not in n] == [
+        "auipc",
+        "jal",
+        "jalr",
+        "ebreak",
+    ]
+    counting = {n for n in RV64GC.instructions if traits(n).uses_counter}
+    assert counting == {"csrrw", "csrrs", "csrrc", "csrrwi", "csrrsi", "csrrci"}
+
+
+def test_branches_go_by_their_own_offset_and_end_no_chain():
+    for name in ("beq", "bne", "blt", "bge", "bltu", "bgeu"):
+        assert traits(name).offset_operand == "imm"
+        assert not traits(name).ends_chain
+    assert traits("jal").ends_chain
+    assert traits("jalr").ends_chain
+    assert not traits("jalr").offset_operand
+
+
+def test_an_atomic_with_two_accesses_cannot_begin_again():
+    assert traits("lw").restartable
+    assert traits("sd").restartable
+    assert not traits("amoadd.w").restartable
+
+
+def test_a_register_that_is_read_too_is_not_redirected():
+    @instruction("acc rd, rs1", ENCODING)
+    def acc(h, d):
+        h.x[d.rd] = h.x[d.rd] + h.x[d.rs1]
+
+    assert not traits_of(acc).rd_only_written
+    assert traits("add").rd_only_written
+    assert not traits("csrrw").rd_only_written  # asks whether rd is x0
+
+
+def test_two_stores_cannot_begin_again():
+    @instruction("swap2 rd, rs1", ENCODING)
+    def swap2(h, d):
+        old = load64(h, h.x[d.rs1])
+        store64(h, h.x[d.rs1], 0)
+        h.x[d.rd] = old
+
+    assert not traits_of(swap2).restartable
+
+
+def test_code_after_a_jump_is_refused():
+    @instruction("late rd, rs1", ENCODING)
+    def late(h, d):
+        jump(h, h.x[d.rs1])
+        h.x[d.rd] = 1
+
+    with pytest.raises(DefinitionError, match=r"late: jump.* must be the last thing"):
+        traits_of(late)
+
+
+def test_code_after_a_branch_in_one_arm_is_refused_and_at_the_end_of_arms_is_not():
+    @instruction("arms rd, rs1", ENCODING)
+    def arms(h, d):
+        if h.x[d.rs1] == 0:
+            branch(h, True, 8)
+        else:
+            jump(h, h.x[d.rs1])
+
+    @instruction("armed rd, rs1", ENCODING)
+    def armed(h, d):
+        if h.x[d.rs1] == 0:
+            branch(h, True, 8)
+        h.x[d.rd] = 1
+
+    assert traits_of(arms).offset_operand == ""
+    with pytest.raises(DefinitionError, match="armed"):
+        traits_of(armed)
+
+
+def test_without_source_the_answer_is_cautious():
+    scope = {"instruction": instruction, "ENCODING": ENCODING}
+    exec(
+        "@instruction('hidden rd, rs1', ENCODING)\ndef hidden(h, d):\n    h.x[d.rd] = h.x[d.rs1]\n",
+        scope,
+    )
+    assert traits_of(scope["hidden"]) == CAUTIOUS
