@@ -172,12 +172,11 @@ def print_table(results: list[Result]) -> None:
         for c in ("interpreter", "python", "ir", "qemu", "native")
         if any(c in r.seconds for r in results)
     ]
-    table = Table(title="Seconds of wall time, best of the turns; x native in brackets")
-    table.add_column("program")
-    table.add_column("instructions (M)", justify="right")
-    for contestant in contestants:
-        table.add_column(contestant, justify="right")
-    table.add_column("interpreter MIPS", justify="right")
+    title = "Seconds of wall time, best of the turns; times native in brackets; MIPS: interpreter"
+    table = Table(title=title)
+    table.add_column("program", no_wrap=True)
+    for heading in ("M instr.", *contestants, "MIPS"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for r in results:
         cells = [r.benchmark.name, f"{r.run.instructions / 1e6:.0f}"]
         for contestant in contestants:
@@ -189,8 +188,8 @@ def print_table(results: list[Result]) -> None:
         own = r.best("interpreter")
         cells.append(f"{r.run.instructions / own / 1e6:.0f}" if own else "-")
         table.add_row(*cells)
-    console = Console(soft_wrap=True)
-    console.print(table)
+    console = Console()
+    console.print(table, soft_wrap=True)
     for label, means in summary(results).items():
         parts = ", ".join(f"{name} {value:.1f}" for name, value in means.items())
         console.print(f"Geometric mean over the {label} programs, times native: {parts}")
