@@ -16,6 +16,8 @@ from vtbook.guests.compilers import NoCompilerError
 from vtbook.guests.suite import Benchmark, Run, benchmark_suite
 
 LIMIT_SECONDS = 600
+LEAST_NATIVE_SECONDS = 0.02
+"""A native run shorter than this is mostly the start of a process: no ratio is made of it."""
 
 
 class BenchError(VtbookError):
@@ -37,7 +39,7 @@ class Result:
     def times_native(self, contestant: str) -> float | None:
         """The contestant's time as a multiple of the native time."""
         mine, native = self.best(contestant), self.best("native")
-        return mine / native if mine and native else None
+        return mine / native if mine and native and native >= LEAST_NATIVE_SECONDS else None
 
 
 def measure(
@@ -190,7 +192,10 @@ def print_table(results: list[Result]) -> None:
         table.add_row(*cells)
     console = Console()
     console.print(table, soft_wrap=True)
-    for label, means in summary(results).items():
+    means_of = summary(results)
+    if not means_of and any("native" in r.seconds for r in results):
+        console.print("No ratios: the native runs are shorter than the start of a process.")
+    for label, means in means_of.items():
         parts = ", ".join(f"{name} {value:.1f}" for name, value in means.items())
         console.print(f"Geometric mean over the {label} programs, times native: {parts}")
     missing = [c for c in ("qemu", "native") if not any(c in r.seconds for r in results)]
