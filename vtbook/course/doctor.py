@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from vtbook.errors import VtbookError
+
 MINIMUM_PYTHON = (3, 11)
 PIP = "python3 -m pip install"
 
@@ -150,7 +152,8 @@ def _attempt(name: str, use: str, attempt: Callable[[], str], command: str) -> F
         return Finding(name, True, True, use, attempt(), command)
     except Exception as error:  # whatever is wrong here is what the reader must see
         text = str(error).strip().partition("\n")[0]
-        return Finding(name, False, True, use, f"{type(error).__name__}: {text}", command)
+        kind = "" if isinstance(error, VtbookError) else f"{type(error).__name__}: "
+        return Finding(name, False, True, use, kind + text, command)
 
 
 def _try_numba() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from vtbook.course.programs import ProgramError, load_program
@@ -70,6 +71,8 @@ def _read(name: str, with_data: bool) -> tuple[list[Piece], SymbolTable]:
         labels = {label: content.symbols[label] for label in content.labels}
         return [Piece(s.address, s.data, "x" in s.flags) for s in kept], SymbolTable.of(labels)
     image = load_elf(content)
+    if isinstance(content, Path):
+        content = content.read_bytes()
     whole = [
         Piece(s.virtual_address, bytes(s.data), bool(s.flags & EXECUTE)) for s in image.segments
     ]

@@ -25,10 +25,10 @@ class ProgramError(VtbookError):
 
 @dataclass(frozen=True)
 class Loaded:
-    """A program ready for ``Machine.load``: the bytes of an ELF file, or an assembled program."""
+    """A program ready for ``Machine.load``: an ELF file or its bytes, or an assembled program."""
 
     name: str
-    content: bytes | Program
+    content: Path | bytes | Program
 
 
 def load_program(name: str, arguments: Sequence[str] = ()) -> Loaded:
@@ -91,7 +91,7 @@ def _compile(path: Path) -> Path:
     return made
 
 
-def _with_arguments(name: str, path: Path, arguments: Sequence[str]) -> bytes:
+def _with_arguments(name: str, path: Path, arguments: Sequence[str]) -> Path | bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -101,7 +101,7 @@ def _with_arguments(name: str, path: Path, arguments: Sequence[str]) -> bytes:
             f"{name}: neither an ELF file nor assembly ({', '.join(ASSEMBLY)}) nor C (.c)"
         )
     if not arguments:
-        return content
+        return path
     from vtbook.guests import with_arguments
 
     return with_arguments(content, *arguments)
