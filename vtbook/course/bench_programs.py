@@ -190,8 +190,8 @@ def print_table(results: list[Result]) -> None:
         own = r.best("interpreter")
         cells.append(f"{r.run.instructions / own / 1e6:.0f}" if own else "-")
         table.add_row(*cells)
-    console = Console()
-    console.print(table, soft_wrap=True)
+    console = Console(width=max(Console().width, 120))  # a table is better wide than cut
+    console.print(table)
     means_of = summary(results)
     if not means_of and any("native" in r.seconds for r in results):
         console.print("No ratios: the native runs are shorter than the start of a process.")
