@@ -10,6 +10,7 @@ from vtbook.devices import Console
 from vtbook.isa.assembler import assemble
 from vtbook.machine import ElfError, Machine, MachineError, SymbolTable
 from vtbook.machine import machine as machine_module
+from vtbook.machine.interrupts import KeyboardWatch
 
 from . import elves
 
@@ -348,3 +349,21 @@ def test_statistics_count_what_ran(machine):
     assert statistics["instructions"] == 1500
     assert statistics["exits"] == {"budget": 2}
     assert statistics["MIPS"] > 0
+
+
+def test_ctrl_c_in_a_run_inside_a_loop_of_runs_reaches_the_loop(machine):
+    load(machine, "_start: j _start")
+    with KeyboardWatch() as outer:
+        with KeyboardWatch():
+            signal.raise_signal(signal.SIGINT)
+        assert outer.pressed
+    assert machine.run(10).reason == "budget"
+
+
+def test_ctrl_c_outside_the_main_thread_is_left_alone(machine):
+    load(machine, "_start: j _start")
+    exits = []
+    thread = threading.Thread(target=lambda: exits.append(machine.run(100)))
+    thread.start()
+    thread.join()
+    assert exits[0].reason == "budget"

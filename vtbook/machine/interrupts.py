@@ -12,8 +12,9 @@ class KeyboardWatch:
     """While inside a ``with`` block, Ctrl-C sets `pressed` instead of raising.
 
     A run looks at `pressed` between slices, so that no instruction is cut in half. A second Ctrl-C
-    raises ``KeyboardInterrupt`` after all, for when a slice does not end. Outside the main thread
-    it does nothing, since Python delivers signals only there.
+    raises ``KeyboardInterrupt`` after all, for when a slice does not end. A watch around this one
+    learns of it too. Outside the main thread it does nothing, since Python delivers signals only
+    there.
     """
 
     def __init__(self) -> None:
@@ -28,6 +29,9 @@ class KeyboardWatch:
     def __exit__(self, *_: object) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
+            outer = getattr(self._before, "__self__", None)
+            if self.pressed and isinstance(outer, KeyboardWatch):
+                outer.pressed = True
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.pressed:

@@ -196,10 +196,10 @@ class Machine(Debugging):
         first = True
         while True:
             instructions, pc = self.position
-            if target is not None and instructions >= target:
-                return self._exit("budget", start)
             if keyboard.pressed:
                 return self._exit("interrupted", start)
+            if target is not None and instructions >= target:
+                return self._exit("budget", start)
             if not first and pc in self._breakpoints:
                 return self._exit("breakpoint", start)
             first = False
