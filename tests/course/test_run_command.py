@@ -16,6 +16,13 @@ from vtbook.guests import find_compilers
 from vtbook.guests.images import manifest
 
 LOOP = "_start: addi a0, a0, 1\n j _start\n"
+RUNNING = """
+_start: li t0, 0x10000000
+        li t1, 'r'
+        sb t1, (t0)
+forever: addi a0, a0, 1
+        j forever
+"""
 
 
 def test_the_console_goes_to_stdout_and_nothing_to_stderr(vtbook):
@@ -102,29 +109,65 @@ def heed_ctrl_c():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_ctrl_c_ends_a_run_and_tells_where_it_was(vtbook, tmp_path):
-    (tmp_path / "loop.s").write_text(LOOP)
-    vtbook("run", "loop.s", "--max-instructions", "10")  # compiles, if need be
-    process = subprocess.Popen(
-        [*COMMAND, "run", "loop.s", "--json"],
-        preexec_fn=heed_ctrl_c,
-        cwd=tmp_path,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        time.sleep(4)
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=30)
-    finally:
+@pytest.fixture
+def endless(tmp_path):
+    """Start the command on a guest that never ends; wait until it runs; kill it afterwards."""
+    (tmp_path / "loop.s").write_text(RUNNING)
+    started = []
+
+    def start(*options, stdin=subprocess.DEVNULL):
+        process = subprocess.Popen(
+            [*COMMAND, "run", "loop.s", *options],
+            cwd=tmp_path,
+            env=environment(),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        started.append(process)
+        if "--json" in options:  # then the guest's output comes only at the end
+            time.sleep(5)
+        else:
+            assert process.stdout.read(1) == b"r"
+            time.sleep(0.5)
+        return process
+
+    yield start
+    for process in started:
         process.kill()
+        process.wait()
+
+
+def test_ctrl_c_ends_a_run_and_tells_where_it_was(endless):
+    process = endless("--json")
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors
     report = json.loads(output)
     assert report["reason"] == "interrupted"
-    assert report["symbol"] in ("_start", "_start+0x4")
+    assert report["symbol"].startswith("forever")
     assert report["instructions"] > 1_000_000
+
+
+@pytest.mark.parametrize("engine", ["interpreter", "python"])
+def test_the_first_ctrl_c_is_enough(endless, engine):
+    process = endless("--engine", engine)
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate(timeout=30)[1]
+    assert process.returncode == 130
+    assert b"loop.s: interrupted at " in errors
+
+
+def test_sigterm_ends_a_run(endless):
+    process = endless()
+    process.terminate()
+    assert process.wait(timeout=30) == -signal.SIGTERM
+
+
+def test_a_run_ends_when_nobody_reads_its_output(endless):
+    process = endless()
+    process.stdout.close()
+    assert process.wait(timeout=30) == -signal.SIGPIPE
 
 
 @pytest.mark.parametrize("how", ["pipe", "file"])
@@ -144,29 +187,50 @@ def test_runs_with_the_same_input_are_the_same(vtbook):
     assert reports[0]["instructions"] == reports[1]["instructions"]
 
 
-def test_on_a_terminal_each_key_reaches_the_guest_at_once():
+@pytest.fixture
+def terminal():
+    """Start the command on a terminal of its own; returns it and the terminal's other end."""
     leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, "run", "guest:echo"],
-        env=environment(),
-        stdin=follower,
-        stdout=follower,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        preexec_fn=lambda: _control_terminal(follower),
-    )
-    os.close(follower)
-    try:
-        _wait_for_cbreak(leader)
-        os.write(leader, b"k")
-        assert _read_until(leader, b"k") == b"k"  # the guest's echo, once
-        os.write(leader, b"\x04")
-        assert b"1 bytes" in _read_until(leader, b"bytes")
-        process.communicate(timeout=30)
-        assert process.returncode == 0
-    finally:
+    started = []
+
+    def start(*arguments):
+        process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            env=environment(),
+            stdin=follower,
+            stdout=follower,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=lambda: _control_terminal(follower),
+        )
+        started.append(process)
+        _wait_for_keys(leader)
+        return process, leader
+
+    yield start
+    for process in started:
         process.kill()
-        os.close(leader)
+        process.wait()
+    os.close(leader)
+    os.close(follower)
+
+
+def test_on_a_terminal_each_key_reaches_the_guest_at_once(terminal):
+    process, keys = terminal("run", "guest:echo")
+    os.write(keys, b"k")
+    assert _read_until(keys, b"k") == b"k"  # the guest's echo, once
+    os.write(keys, b"\x04")
+    assert b"1 bytes" in _read_until(keys, b"bytes")
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert _has_lines(keys)
+
+
+def test_the_terminal_is_as_before_after_sigterm(terminal):
+    process, keys = terminal("run", "guest:echo")
+    process.terminate()
+    assert process.wait(timeout=30) == -signal.SIGTERM
+    assert _has_lines(keys)
 
 
 def _control_terminal(fd):
@@ -176,11 +240,15 @@ def _control_terminal(fd):
     fcntl.ioctl(fd, termios.TIOCSCTTY, 0)
 
 
-def _wait_for_cbreak(fd):
+def _has_lines(fd):
     import termios
 
+    return bool(termios.tcgetattr(fd)[3] & termios.ICANON)
+
+
+def _wait_for_keys(fd):
     for _ in range(600):
-        if not termios.tcgetattr(fd)[3] & termios.ICANON:
+        if not _has_lines(fd):
             return
         time.sleep(0.05)
     raise AssertionError("the terminal was never set")

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 from vtbook.course.programs import ProgramError
@@ -23,7 +23,7 @@ class Keyboard:
     A file, and a pipe that ends soon, are there before the guest's first instruction, so such runs
     are the same each time. Anything else is typed as it comes. The end of input is typed as Ctrl-D.
     On a terminal each key goes to the guest at once, and the guest does the echo; Ctrl-C still
-    stops the run. Use it as a context: the terminal is as before when it ends.
+    stops the run. Use it as a context: the terminal is as before when it ends, by SIGTERM too.
 
     source: a file, or None for standard input.
     """
@@ -34,7 +34,7 @@ class Keyboard:
         self._bytes = bytearray()
         self._ended = False
         self._terminal: list[Any] | None = None
-        self._continued: Any = None
+        self._handlers: dict[int, Any] = {}
         if source is not None:
             try:
                 self._add(source.read_bytes())
@@ -112,7 +112,8 @@ class Keyboard:
         if self._terminal is not None:
             import termios
 
-            signal.signal(signal.SIGCONT, self._continued)
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
             termios.tcsetattr(self._fd, termios.TCSADRAIN, self._terminal)
             self._terminal = None
 
@@ -125,7 +126,15 @@ class Keyboard:
             return  # in the background the terminal is not ours to set
         self._terminal = termios.tcgetattr(self._fd)
         self._set_keys(termios)
-        self._continued = signal.signal(signal.SIGCONT, lambda *_: self._set_keys(termios))
+        self._handlers = {
+            signal.SIGCONT: signal.signal(signal.SIGCONT, lambda *_: self._set_keys(termios)),
+            signal.SIGTERM: signal.signal(signal.SIGTERM, self._die),
+        }
+
+    def _die(self, number: int, frame: FrameType | None) -> None:
+        """Give the terminal back, and die of the signal after all."""
+        self.__exit__(None, None, None)
+        os.kill(os.getpid(), number)
 
     def _set_keys(self, termios: Any) -> None:
         """No line editing and no echo; keys such as Ctrl-C keep their meaning."""

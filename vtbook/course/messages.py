@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable
@@ -66,3 +67,16 @@ def let_pipes_end() -> None:
     """Die of a closed pipe without a word, as other commands do before ``| head``."""
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+def end_if_nobody_reads() -> None:
+    """Die as of a closed pipe if stdout is one whose reader has gone.
+
+    Who writes to it learns this anyway; a run that writes nothing for long must ask.
+    """
+    if not hasattr(select, "poll") or sys.stdout is None or sys.stdout.closed:
+        return
+    asked = select.poll()
+    asked.register(sys.stdout.fileno(), 0)
+    if any(found & select.POLLERR for _, found in asked.poll(0)):
+        os.kill(os.getpid(), signal.SIGPIPE)

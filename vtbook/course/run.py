@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vtbook.course.keyboard import Keyboard
-from vtbook.course.messages import BUDGET_ENDED, GUEST_STUCK, INTERRUPTED, progress, say
+from vtbook.course.messages import (
+    BUDGET_ENDED,
+    GUEST_STUCK,
+    INTERRUPTED,
+    end_if_nobody_reads,
+    progress,
+    say,
+)
 from vtbook.course.programs import load_program
 
 if TYPE_CHECKING:
@@ -104,6 +111,7 @@ def _drive(machine: Machine, budget: int | None, keyboard: Keyboard) -> Exit:
     size = 10_000
     with KeyboardWatch() as watch:
         while True:
+            end_if_nobody_reads()
             _type(machine, keyboard)
             started = time.perf_counter()
             last = machine.run(budget=size if left is None else min(size, left))

@@ -77,8 +77,8 @@ class Machine(Debugging):
         self.image: Image | None = None
         self._breakpoints: list[int] = []
         self._watchpoints: list[tuple[int, int, int]] = []
-        self._off: Exit | None = None
-        self._slice = FIRST_SLICE
+        self.is_off: Exit | None = None
+        self.slice = FIRST_SLICE
         self._seconds = 0.0
         self._retired = 0
         self._exits: Counter[str] = Counter()
@@ -135,7 +135,7 @@ class Machine(Debugging):
         hart.pc = image.entry
         hart.x[10], hart.x[11] = hart.mhartid, 0
         self.history.clear()
-        self._off = None
+        self.is_off = None
         self.clear_breakpoints()
 
     def _image(self, source: Source | Program | Image, at: Place | None) -> Image:
@@ -178,8 +178,8 @@ class Machine(Debugging):
         """
         if budget is not None and (isinstance(budget, bool) or int(budget) < 0):
             raise MachineError(f"a budget of {budget} instructions; give a number from 0, or None")
-        if self._off is not None:
-            return self._off
+        if self.is_off is not None:
+            return self.is_off
         self.history.begin()
         start, clock = self.hart.instret, time.perf_counter()
         with KeyboardWatch() as keyboard:
@@ -203,7 +203,7 @@ class Machine(Debugging):
             if not first and pc in self._breakpoints:
                 return self._exit("breakpoint", start)
             first = False
-            size = self._slice if target is None else min(self._slice, target - instructions)
+            size = self.slice if target is None else min(self.slice, target - instructions)
             exit = self._explain(self._timed(size), start)
             if exit is not None:
                 return exit
@@ -215,9 +215,9 @@ class Machine(Debugging):
         stop = self.advance(instructions)
         seconds = time.perf_counter() - clock
         if seconds > 2 * SLICE_SECONDS:
-            self._slice = max(self._slice // 2, 1)
-        elif seconds < SLICE_SECONDS / 2 and stop.executed >= self._slice:
-            self._slice = min(self._slice * 2, LONGEST_SLICE)
+            self.slice = max(self.slice // 2, 1)
+        elif seconds < SLICE_SECONDS / 2 and stop.executed >= self.slice:
+            self.slice = min(self.slice * 2, LONGEST_SLICE)
         return stop
 
     def advance(self, instructions: int) -> Stop:
@@ -262,7 +262,7 @@ class Machine(Debugging):
         self.board.request = None
         reason = "reset" if request.kind == "reset" else "shutdown"
         exit = self._exit(reason, start, code=request.code, message=request.message)
-        self._off = self._exit(reason, self.hart.instret, code=request.code)
+        self.is_off = self._exit(reason, self.hart.instret, code=request.code)
         return exit
 
     def _unhandled(self, trap: Trap, start: int) -> Exit:
@@ -360,7 +360,7 @@ class Machine(Debugging):
             self.hart.state[name][0] = value
         self.hart.events[:] = []
         self.board.ram.put_back(snapshot.pages)
-        self._off = None
+        self.is_off = None
         self._place_stops()
 
     def hart_bytes(self) -> bytes:
