@@ -20,7 +20,7 @@ def test_the_listing_has_the_lines_and_bytes_of_objdump(vtbook, name):
     if objdump is None:
         pytest.skip("needs objdump for RISC-V: apt install binutils-riscv64-unknown-elf")
     theirs = subprocess.run(
-        [objdump, "-d", image_path(name)], capture_output=True, text=True, check=True
+        [objdump, "-d", "-z", image_path(name)], capture_output=True, text=True, check=True
     ).stdout
     ours = vtbook("disasm", f"guest:{name}").stdout.decode()
     pattern = re.compile(r"^ *([0-9a-f]+):\s+([0-9a-f]{4}|[0-9a-f]{8})\s+(\S+)", re.MULTILINE)

@@ -230,4 +230,4 @@ def main() -> None:
     let_pipes_end()
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
-    app()
+    app(prog_name="vtbook")
