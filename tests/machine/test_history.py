@@ -1,6 +1,9 @@
 """Going back: every earlier moment can be reached again, exactly."""
 
+import os
 import random
+import signal
+import threading
 
 import pytest
 
@@ -16,7 +19,7 @@ _start: la a1, data
         li a2, 0x10000000
 loop:   ld a0, (a1)
         addi a0, a0, 1
-        sd a0, (a1)
+store:  sd a0, (a1)
 call:   ecall
 after:  lbu a4, 5(a2)
         andi a4, a4, 1
@@ -92,7 +95,7 @@ def test_going_back_across_checkpoints_and_typed_input(machine, monkeypatch):
     monkeypatch.setattr(history_module, "SHARE", 0)
     machine.history.clear()
     monkeypatch.setattr(machine_module, "LONGEST_SLICE", 50)
-    machine._slice = 50
+    machine.slice = 50
     marks = {}
     for round in range(8):
         machine.run(237)
@@ -113,7 +116,7 @@ def test_checkpoints_are_thinned_and_the_past_stays_reachable(machine, monkeypat
     monkeypatch.setattr(history_module, "SHARE", 0)
     machine.history.clear()
     monkeypatch.setattr(machine_module, "LONGEST_SLICE", 10)
-    machine._slice = 10
+    machine.slice = 10
     machine.run(100)
     digest = machine.snapshot().digest
     machine.run(2000)
@@ -219,3 +222,91 @@ def test_a_machine_without_history_says_so():
     with pytest.raises(HistoryError, match="reverse=False"):
         machine.step_back()
     assert machine.history.checkpoints == []
+
+
+def test_run_back_finds_who_wrote(machine):
+    machine.run(500)
+    writer = machine.symbols["store"]
+    for _ in range(3):
+        exit = machine.run_back_to_write("data")
+        assert (exit.reason, exit.kind, exit.where) == ("watchpoint", "write", "store")
+        assert exit.pc == writer
+        assert machine.position[1] == writer
+        before = int.from_bytes(machine.read("data", 8), "little")
+        assert exit.value == before + 1
+        machine.step()
+        assert int.from_bytes(machine.read("data", 8), "little") == exit.value
+        machine.step_back()
+    assert machine.run_back_to_write("_start").reason == "start"
+    assert machine.hart.instret == 0
+    assert machine.watchpoints == []
+
+
+def test_run_back_across_many_checkpoints(machine, monkeypatch):
+    monkeypatch.setattr(history_module, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(history_module, "SHARE", 0)
+    monkeypatch.setattr(machine_module, "LONGEST_SLICE", 30)
+    machine.slice = 30
+    machine.run(100)
+    machine.run_back_to("handler")
+    first = machine.position
+    machine.run(700)
+    machine.hart.x[20] = 1
+    machine.run(10)
+    while machine.position[0] > first[0]:
+        assert machine.run_back_to("handler").reason == "breakpoint"
+    assert machine.position == first
+
+
+def test_changes_by_hand_that_were_not_run_yet_can_be_undone(machine):
+    machine.run(40)
+    before = machine.snapshot().digest
+    machine.hart.x[20] = 77
+    machine.step_back()
+    machine.step()
+    assert machine.snapshot().digest == before
+    machine.hart.pc = machine.symbols["loop"]
+    machine.run_back_to("_start")
+    assert machine.position == (0, machine.symbols["_start"])
+
+
+def test_many_steps_back_over_a_change_by_hand(machine):
+    digests = steps_of(machine, 30)
+    machine.hart.x[8] = 1000
+    digests += steps_of(machine, 30)
+    machine.step_back(15)
+    assert machine.snapshot().digest == digests[46]
+    assert machine.hart.x[8] >= 1000
+    machine.step_back(30)
+    assert machine.snapshot().digest == digests[15]
+    assert machine.hart.x[8] < 1000
+
+
+@pytest.mark.parametrize("method", ["go_to", "step_back", "run_back_to", "run_back_to_write"])
+def test_ctrl_c_while_going_back_leaves_the_machine_where_it_was(machine, method):
+    machine.run(3000)
+    before = machine.snapshot().digest
+    original = machine.put_state
+
+    def press(snapshot):
+        original(snapshot)
+        machine.put_state = original
+        signal.raise_signal(signal.SIGINT)
+
+    machine.put_state = press
+    arguments = {"go_to": 10, "step_back": 500, "run_back_to": "_start"}
+    with pytest.raises(KeyboardInterrupt):
+        getattr(machine, method)(arguments.get(method, "data"))
+    assert machine.snapshot().digest == before
+    assert machine.run(10).reason == "budget"
+    machine.go_to(3000)
+    assert machine.snapshot().digest == before
+
+
+def test_ctrl_c_stops_a_series_of_steps(machine):
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    exit = machine.step(10_000_000)
+    timer.join()
+    assert exit.reason == "interrupted"
+    assert exit.instructions == machine.hart.instret > 0

@@ -100,7 +100,7 @@ def test_random_bytes_for_many_instructions(machine, seed):
         seen.add(exit.reason)
         done += exit.instructions
         if exit.reason != "budget":
-            machine._off = None
+            machine.is_off = None
             machine.hart.pc = machine.symbols["body"] + 2 * generator.randrange(16_000)
     assert "budget" in seen
     assert done >= total

@@ -93,7 +93,7 @@ def test_a_breakpoint_at_the_end_of_a_slice_is_not_missed(machine, monkeypatch):
     monkeypatch.setattr(machine_module, "LONGEST_SLICE", 1)
     load(machine, "_start: addi a0, a0, 1\nhere: addi a1, a1, 1\n j _start")
     machine.add_breakpoint("here")
-    machine._slice = 1
+    machine.slice = 1
     assert machine.run(50).reason == "breakpoint"
     assert machine.run(50).instructions == 3
 

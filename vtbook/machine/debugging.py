@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from vtbook.cpu import plain
@@ -17,6 +18,7 @@ from vtbook.machine.board import WATCH_READ, WATCH_WRITE, Board
 from vtbook.machine.engines import Engine
 from vtbook.machine.exits import Exit
 from vtbook.machine.history import History
+from vtbook.machine.interrupts import KeyboardWatch
 from vtbook.machine.symbols import SymbolTable
 
 Place = int | str
@@ -38,7 +40,7 @@ class Debugging:
     symbols: SymbolTable
     _breakpoints: list[int]
     _watchpoints: list[tuple[int, int, int]]
-    _off: Exit | None
+    is_off: Exit | None
 
     # what `Machine` adds
     _explain: Callable[[Stop, int], Exit | None]
@@ -140,8 +142,21 @@ class Debugging:
             self.hart.state["watches"][0, number] = (wrap(first), wrap(end), kind)
         self.hart.watch_count = len(rows)
         self.hart.flush_tlbs()
-        self.engine.set_breakpoints([] if self.history.replaying else self._breakpoints)
+        history = self.history
+        stops = history.replay_stops if history.replaying else self._breakpoints
+        self.engine.set_breakpoints(stops)
         self.engine.flush()
+
+    @contextmanager
+    def only_watching(self, first: int, end: int) -> Iterator[None]:
+        """Stop at writes to ``first <= address < end`` and at no other watchpoint."""
+        before, self._watchpoints = self._watchpoints, [(first, end, WATCH_WRITE)]
+        self._place_stops()
+        try:
+            yield
+        finally:
+            self._watchpoints = before
+            self._place_stops()
 
     def _hits_watchpoint(self, addr: int, size: int, kind: int) -> bool:
         return any(
@@ -161,17 +176,20 @@ class Debugging:
 
     def step_with_trap(self, count: int = 1) -> tuple[Exit, Trap | None]:
         """Like `step`; also the trap that the last step took or could not take, if any."""
-        if self._off is not None:
-            return self._off, None
+        if self.is_off is not None:
+            return self.is_off, None
         self.history.begin()
         start = self.hart.instret
         exit = trap = None
-        for _ in range(count):
-            stop = self.single_step()
-            trap = stop.trap
-            exit = self._explain(stop, start)
-            if exit is not None:
-                break
+        with KeyboardWatch() as keyboard:
+            for _ in range(count):
+                stop = self.single_step()
+                trap = stop.trap
+                exit = self._explain(stop, start)
+                if exit is None and keyboard.pressed:
+                    exit = self._exit("interrupted", start)
+                if exit is not None:
+                    break
         self.history.end()
         return exit or self._exit("step", start), trap
 
@@ -250,6 +268,24 @@ class Debugging:
         addresses = frozenset(self.address(place) for place in places or self._breakpoints)
         reached = self.history.run_back_to(addresses)
         return self._exit("breakpoint" if reached else "start", self.hart.instret)
+
+    def run_back_to_write(self, place: Place, size: int = 8) -> Exit:
+        """Go back to before the last instruction that wrote to any of `size` bytes at `place`.
+
+        Returns:
+            An exit of reason ``watchpoint`` that tells the access and, in ``where``, who did it;
+            or ``start`` if nobody has written there.
+
+        Raises:
+            HistoryError: nothing is recorded.
+        """
+        address = self.address(place)
+        access = self.history.run_back_to_write(address, address + size)
+        if access is None:
+            return self._exit("start", self.hart.instret)
+        fields = dict(zip(("addr", "size", "value"), access, strict=True))
+        fields["value"] &= MASK64
+        return self._exit("watchpoint", self.hart.instret, kind="write", **fields)
 
     def go_to(self, instructions: int) -> Exit:
         """Go back to when so many instructions had retired since reset.

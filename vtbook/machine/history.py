@@ -13,16 +13,21 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vtbook.cpu.interpreter import Stop
 from vtbook.errors import VtbookError
+from vtbook.machine.interrupts import KeyboardWatch
 from vtbook.machine.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from vtbook.machine.machine import Machine
+
+Condition = Callable[[tuple[int, int], Stop | None], bool]
+"""Whether a position (instructions retired, pc), reached by this stop, is the one looked for."""
 
 CHECKPOINTS = 32
 """At most so many are kept; then every second one goes."""
@@ -63,6 +68,9 @@ class History:
         self.machine = machine
         self.enabled = enabled
         self.replaying = False
+        self.replay_stops: list[int] = []
+        """Addresses at which a replay stops, in place of the machine's breakpoints."""
+        self._keyboard = KeyboardWatch()
         self.clear()
 
     def clear(self) -> None:
@@ -154,7 +162,6 @@ class History:
             )
         with self._replay():
             self._reach(position)
-        self._settle()
 
     def step_back(self, count: int) -> bool:
         """Undo `count` steps: instructions retired or traps taken. False if that is too many.
@@ -166,22 +173,22 @@ class History:
             while count > 0 and reached:
                 reached = self._step_back(min(count, STEPS_AT_ONCE))
                 count -= STEPS_AT_ONCE
-        self._settle()
         return reached
 
     def _step_back(self, count: int) -> bool:
-        hart = self.machine.hart
-        start = self.start
-        here = self.machine.position
-        base = max(start, here[0] - count)
-        self._reach(base)
-        restart = self.machine.snapshot(like=self.checkpoints[0].snapshot)
+        """Count the steps from a moment early enough to here, then do all but `count` of them."""
+        machine = self.machine
+        here = machine.position
+        self._reach(max(self.start, here[0] - count))
+        restart = machine.snapshot(like=self.checkpoints[0].snapshot)
         steps = 0
-        while self.machine.position != here and hart.instret <= here[0]:
+        while machine.position != here and machine.hart.instret <= here[0]:
+            before = machine.position
             self._single_step()
+            self._check(before)
             steps += 1
-        self.machine.put_state(restart)
-        for _ in range(max(steps - count, 0)):
+        machine.put_state(restart)
+        for _ in range(steps - count):
             self._single_step()
         return steps >= count
 
@@ -190,99 +197,153 @@ class History:
 
         False if there was none; then the machine is at the start of the recorded past.
         """
-        self.start  # noqa: B018  (raises if nothing is recorded)
         end = self.machine.position
-        found: tuple[int, int] | None = None
         with self._replay():
-            limit = end[0]
-            for checkpoint in reversed(self.checkpoints):
-                if checkpoint.position <= limit:
-                    found = self._last_visit(checkpoint, limit, places, end)
-                    if found:
-                        break
-                    limit = checkpoint.position
+
+            def visits(position: tuple[int, int], stop: Stop | None) -> bool:
+                return position[1] in places and position != end
+
+            self.replay_stops = list(places)
+            found = self._last(visits, end)
+            self.replay_stops = []
             self._reach(self.start if found is None else found[0])
-            while found is not None and self.machine.position != found:
+            if found is not None and self.machine.position != found:
                 self._single_step()  # the trap that led to a handler
-        self._settle()
         return found is not None
 
-    def _last_visit(
-        self, checkpoint: Checkpoint, limit: int, places: frozenset[int], end: tuple[int, int]
-    ) -> tuple[int, int] | None:
-        """The last position between `checkpoint` and `limit` with its pc in `places`."""
+    def run_back_to_write(self, first: int, end: int) -> tuple | None:
+        """Go back to before the last instruction that wrote to ``first <= address < end``.
+
+        Returns the access as (address, size, value); None if there was none, and then the machine
+        is at the start of the recorded past.
+        """
+        machine = self.machine
+        access: list[tuple] = []
+
+        def writes(position: tuple[int, int], stop: Stop | None) -> bool:
+            hits = [
+                event
+                for event in (stop.events if stop else ())
+                if event[0] == "watch" and event[1] < end and first < event[1] + event[2]
+            ]
+            access[:] = hits[-1:] or access
+            return bool(hits)
+
+        with self._replay():
+            with machine.only_watching(first, end):
+                found = self._last(writes, machine.position)
+            self._reach(self.start if found is None else found[0] - 1)
+            if found is None:
+                return None
+            before = machine.snapshot(like=self.checkpoints[0].snapshot)
+            self._single_step()
+            if machine.hart.instret == found[0]:  # no trap came first
+                machine.put_state(before)
+        _, address, size, _, value = access[0]
+        return address, size, value
+
+    def _last(self, is_it: Condition, end: tuple[int, int]) -> tuple[int, int] | None:
+        """The last position up to `end` for which `is_it` holds, asked at every stop."""
+        limit = end[0]
+        for checkpoint in reversed(self.checkpoints):
+            if checkpoint.position > limit:
+                continue
+            found = None
+            for position, stop in self._stops_from(checkpoint, limit):
+                # a later checkpoint answers for its own position
+                inside = position[0] < limit or limit == end[0]
+                if inside and is_it(position, stop):
+                    found = position
+                if position == end:
+                    break
+            if found is not None:
+                return found
+            limit = checkpoint.position
+        return None
+
+    def _stops_from(
+        self, checkpoint: Checkpoint, limit: int
+    ) -> Iterator[tuple[tuple[int, int], Stop | None]]:
+        """Run from a checkpoint to `limit`; every position at which the engine stops."""
         machine = self.machine
         machine.put_state(checkpoint.snapshot)
-        machine.engine.set_breakpoints(list(places))
-        fed, last = checkpoint.inputs, None
-        if machine.position[1] in places and machine.position != end:
-            last = machine.position
+        fed = self._feed(checkpoint.inputs)
+        yield machine.position, None
         while machine.hart.instret < limit:
+            before = machine.position
+            stop = machine.advance(self._next_stop(fed, limit))
+            self._check(before)
             fed = self._feed(fed)
-            machine.advance(self._next_stop(fed, limit))
-            position = machine.position
-            if position == end or position[0] > limit:
-                break
-            if position[1] in places:
-                last = position
-        return last
+            yield machine.position, stop
 
     # -- replay -----------------------------------------------------------------------------
 
     @contextmanager
     def _replay(self) -> Iterator[None]:
-        """Run without breakpoints, printing nothing and logging nothing."""
+        """Run without stops, printing nothing and logging nothing; afterwards the past is now.
+
+        If it fails, or Ctrl-C is pressed, the machine is where it was before.
+        """
         machine = self.machine
+        self.start  # noqa: B018  (raises if nothing is recorded)
+        self.begin()
+        present, off = machine.snapshot(like=self.checkpoints[-1].snapshot), machine.is_off
         self.replaying = True
         muted, machine.console.muted = machine.console.muted, True
-        machine.engine.set_breakpoints([])
         try:
-            yield
+            with KeyboardWatch() as self._keyboard:
+                yield
+        except BaseException:
+            machine.put_state(present)
+            machine.is_off = off
+            raise
+        else:
+            self._cut(machine.hart.instret)
         finally:
             self.replaying = False
+            self.replay_stops = []
             machine.console.muted = muted
             machine.engine.set_breakpoints(machine.breakpoints)
+            self.end()
+
+    def _check(self, before: tuple[int, int]) -> None:
+        """Stop the replay at Ctrl-C, or if it does not get on from `before`."""
+        if self._keyboard.pressed:
+            raise KeyboardInterrupt
+        if self.machine.position == before:
+            raise HistoryError(
+                f"the replay stopped after {before[0]:,} instructions; "
+                "a device or a sink that the reader supplied is not deterministic"
+            )
 
     def _reach(self, position: int) -> None:
         """Restore the last checkpoint up to `position` and run on to it."""
-        machine = self.machine
         index = bisect_right(self.checkpoints, position, key=lambda c: c.position) - 1
-        checkpoint = self.checkpoints[index]
-        machine.put_state(checkpoint.snapshot)
-        fed = self._feed(checkpoint.inputs)
-        while machine.hart.instret < position:
-            before = machine.position
-            machine.advance(self._next_stop(fed, position))
-            if machine.position == before:
-                raise HistoryError(
-                    f"the replay stopped at {before[0]:,} instructions, short of {position:,}; "
-                    "a device or a sink that the reader supplied is not deterministic"
-                )
-            fed = self._feed(fed)
+        for _ in self._stops_from(self.checkpoints[index], position):
+            pass
 
     def _next_stop(self, fed: int, position: int) -> int:
-        """Instructions to run to the next typed input, or to `position`."""
+        """Instructions to run: to the next typed input, or `position`, or for one slice."""
         if fed < len(self.inputs):
             position = min(position, self.inputs[fed][0])
-        return position - self.machine.hart.instret
+        return min(position - self.machine.hart.instret, self.machine.slice)
 
     def _feed(self, fed: int) -> int:
-        """Type again what was typed at this moment; returns the inputs fed so far."""
+        """Type again what was typed up to this moment; returns the inputs fed so far."""
         while fed < len(self.inputs) and self.inputs[fed][0] <= self.machine.hart.instret:
             self.machine.console.feed(self.inputs[fed][1])
             fed += 1
         return fed
 
     def _single_step(self) -> None:
+        """One step, and what came from outside at the moment it led to."""
         before = self.machine.hart.instret
         self.machine.single_step()
-        if self.machine.hart.instret != before:
-            for position, data in self.inputs:
-                if position == self.machine.hart.instret:
-                    self.machine.console.feed(data)
-
-    def _settle(self) -> None:
-        """The machine has gone back: what came after is undone."""
-        self._cut(self.machine.hart.instret)
-        self.edited = False
-        self.end()
+        now = self.machine.hart.instret
+        if now != before:
+            fed = sum(position < now for position, _ in self.inputs)
+            for checkpoint in self.checkpoints:
+                if checkpoint.fixed and checkpoint.position == now:
+                    self.machine.put_state(checkpoint.snapshot)
+                    fed = checkpoint.inputs
+            self._feed(fed)
