@@ -190,12 +190,12 @@ def _try_machine() -> str:
 
 
 def _try_chapters() -> str:
-    from vtbook.course.lab import START, find_book, installed_book
+    from vtbook.course.lab import START, LabError, book_nearby, installed_book
 
-    installed = installed_book()
-    if installed is not None:
-        return str(installed / START.parent)
-    return str(find_book() / START.parent)
+    book = book_nearby() or installed_book()
+    if book is None:
+        raise LabError(f"no {START} around the current folder, nor with the package")
+    return str(book / START.parent)
 
 
 def _compilers() -> Iterator[Finding]:

@@ -37,17 +37,25 @@ def find_book(folder: Path | None = None) -> Path:
         if not (folder / START).exists():
             raise LabError(f"{folder}: no {START} in it; give the folder that holds chapters/")
         return folder
-    here = Path.cwd()
-    for candidate in (here, *here.parents, PACKAGE.parent):
-        if (candidate / START).exists():
-            return candidate
+    near = book_nearby()
+    if near is not None:
+        return near
     installed = installed_book()
     if installed is not None:
         return copy_book(installed, documents_folder())
     raise LabError(
-        f"no {START} here ({here}), in the clone, or beside the installed package; "
+        f"no {START} here ({Path.cwd()}), in the clone, or beside the installed package; "
         "run this in a clone of the book, or give --folder"
     )
+
+
+def book_nearby() -> Path | None:
+    """The book around the current folder, or in the clone that this package is run from."""
+    here = Path.cwd()
+    for candidate in (here, *here.parents, PACKAGE.parent):
+        if (candidate / START).exists():
+            return candidate
+    return None
 
 
 def installed_book() -> Path | None:
