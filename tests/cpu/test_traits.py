@@ -3,8 +3,8 @@
 import pytest
 
 from vtbook.cpu.traits import CAUTIOUS, traits_of
-from vtbook.isa import DefinitionError, instruction
-from vtbook.isa.operations import branch, jump, load64, store64
+from vtbook.isa import DefinitionError, instruction, operations
+from vtbook.isa.operations import branch, illegal, jump, load64, raise_trap, store64
 from vtbook.isa.sets import RV64GC
 
 ENCODING = "000000000000 rs1 000 rd 0001011"
@@ -96,3 +96,80 @@ def test_without_source_the_answer_is_cautious():
         scope,
     )
     assert traits_of(scope["hidden"]) == CAUTIOUS
+
+
+def test_a_computed_distance_needs_the_pc():
+    @instruction("far rs1, imm", "imm[11:0] rs1 000 00000 0001011")
+    def far(h, d):
+        branch(h, h.x[d.rs1] != 0, 2 * d.imm)
+
+    assert traits_of(far).uses_pc
+    assert not traits_of(far).offset_operand
+
+
+def test_a_register_changed_before_a_load_or_a_trap_forbids_to_begin_again():
+    @instruction("lpre rd, rs1", ENCODING)
+    def lpre(h, d):
+        h.x[d.rs1] = h.x[d.rs1] + 8
+        h.x[d.rd] = load64(h, h.x[d.rs1])
+
+    @instruction("lpost rd, rs1", ENCODING)
+    def lpost(h, d):
+        value = load64(h, h.x[d.rs1])
+        h.x[d.rs1] = h.x[d.rs1] + 8
+        h.x[d.rd] = value
+
+    @instruction("addt rd, rs1", ENCODING)
+    def addt(h, d):
+        h.x[d.rd] = h.x[d.rs1] + 1
+        if h.x[d.rs1] == 5:
+            raise_trap(h, 24, 0)
+
+    assert not traits_of(lpre).restartable
+    assert traits_of(lpost).restartable
+    assert not traits_of(addt).restartable
+
+
+def advance(h, d):
+    h.x[d.rs1] = h.x[d.rs1] + 8
+
+
+def test_a_change_in_a_function_that_is_called_counts():
+    @instruction("lfun rd, rs1", ENCODING)
+    def lfun(h, d):
+        advance(h, d)
+        h.x[d.rd] = load64(h, h.x[d.rs1])
+
+    assert not traits_of(lfun).restartable
+    assert traits("flw").restartable  # need_float may trap, but changes nothing
+
+
+def test_operands_that_are_passed_on_may_be_used_in_any_way():
+    @instruction("whole rd, rs1", ENCODING)
+    def whole(h, d):
+        advance(h, d)
+        h.x[d.rd] = 1
+
+    assert traits_of(whole).uses_size
+    assert not traits_of(whole).rd_only_written
+
+
+def test_operations_called_by_their_module_are_seen():
+    @instruction("twice rd, rs1", ENCODING)
+    def twice(h, d):
+        old = operations.load64(h, h.x[d.rs1])
+        operations.store64(h, h.x[d.rs1], old + 1)
+
+    assert traits_of(twice).uses_memory
+    assert not traits_of(twice).restartable
+
+
+def test_a_definition_that_may_return_early_ends_no_chain():
+    @instruction("early rd, rs1", ENCODING)
+    def early(h, d):
+        if h.mode == 3:
+            h.x[d.rd] = 1
+            return
+        illegal(h)
+
+    assert not traits_of(early).ends_chain

@@ -140,6 +140,8 @@ def pairs_of(isa: InstructionSet, short: frozenset[str]) -> list[Pair]:
             continue
         if not (traits_of(first).restartable and traits_of(second).restartable):
             continue
+        if traits_of(first).transfers:
+            continue
         equal = None
         if source:
             a = operand_layout(first.encoding, traits_of(first).uses_size)

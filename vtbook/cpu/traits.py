@@ -7,6 +7,7 @@ them; this module finds out which do.
 from __future__ import annotations
 
 import ast
+import dis
 import functools
 import inspect
 import textwrap
@@ -21,13 +22,15 @@ from vtbook.isa.definition import DefinitionError, Instruction
 class Traits:
     """Facts about one definition. Where the source cannot be had, the cautious answer.
 
-    uses_pc: it reads ``h.pc``.
+    uses_pc: it reads ``h.pc``, or branches by a distance that it computes.
     uses_counter: it reads or writes CSRs, so ``h.instret`` must be exact.
     uses_size: it reads ``d.size``.
     rd_only_written: ``d.rd`` is used in ``h.x[d.rd] = …`` only.
+    transfers: it may branch or jump.
     offset_operand: the operand that ``branch`` takes as its distance, or "".
     ends_chain: it never goes on to the next instruction.
-    restartable: one memory access at most, nothing changed before it: it can begin again.
+    restartable: one memory access at most, and nothing is changed before anything that may leave
+    the definition (that access, a trap): it can begin again.
     uses_memory: it loads or stores.
     """
 
@@ -35,13 +38,24 @@ class Traits:
     uses_counter: bool
     uses_size: bool
     rd_only_written: bool
+    transfers: bool
     offset_operand: str
     ends_chain: bool
     restartable: bool
     uses_memory: bool
 
 
-CAUTIOUS = Traits(True, True, True, False, "", False, False, True)
+CAUTIOUS = Traits(
+    uses_pc=True,
+    uses_counter=True,
+    uses_size=True,
+    rd_only_written=False,
+    transfers=True,
+    offset_operand="",
+    ends_chain=False,
+    restartable=False,
+    uses_memory=True,
+)
 
 
 @functools.cache
@@ -62,14 +76,18 @@ def traits_of(instruction: Instruction) -> Traits:
     hart, operands = list(inspect.signature(function).parameters)[:2]
     names = _names_used(function)
     called = set().union(*(_names_used(f) for f in referenced_functions(function).values()))
+    whole = _is_passed_on(body, operands)
+    offset_operand = "" if "branch" in called else _offset_operand(body, operands)
+    written = _writes_to_rd(body, hart, operands)
     return Traits(
-        uses_pc="pc" in names,
+        uses_pc="pc" in names or ("branch" in names and not offset_operand),
         uses_counter=bool({"csr_read", "csr_write", "instret"} & names),
-        uses_size=_reads(body, operands, "size") > 0,
-        rd_only_written=_reads(body, operands, "rd") == _writes_to_rd(body, hart, operands),
-        offset_operand="" if "branch" in called else _offset_operand(body, operands),
+        uses_size=whole or _reads(body, operands, "size") > 0,
+        rd_only_written=not whole and _reads(body, operands, "rd") == written,
+        transfers=bool({"branch", "jump"} & names),
+        offset_operand=offset_operand,
         ends_chain=_ends(body),
-        restartable=_is_restartable(body, names, called),
+        restartable=_is_restartable(body, function, names, called),
         uses_memory=bool(names & MEMORY),
     )
 
@@ -91,12 +109,23 @@ def _refuse_code_after_leaving(name: str, statements: list[ast.stmt], last: bool
 
 
 def referenced_functions(function: Any) -> dict[str, types.FunctionType]:
-    """Plain Python functions that a function calls by a global name."""
-    found = {}
-    for name in function.__code__.co_names:
-        value = function.__globals__.get(name)
-        if isinstance(value, types.FunctionType) and not hasattr(value, "__wrapped__"):
-            found[name] = value
+    """Plain Python functions that a function calls by a global or an enclosing name."""
+    return {
+        name: value
+        for name, value in referenced_values(function).items()
+        if isinstance(value, types.FunctionType) and not hasattr(value, "__wrapped__")
+    }
+
+
+def referenced_values(function: Any) -> dict[str, Any]:
+    """What a function's global names and the names of enclosing functions stand for."""
+    code = function.__code__
+    found = {n: function.__globals__[n] for n in code.co_names if n in function.__globals__}
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # not set yet
+            continue
     return found
 
 
@@ -131,11 +160,24 @@ def _writes_to_rd(body: ast.AST, hart: str, operands: str) -> int:
 
 
 def _calls(body: ast.AST, name: str) -> list[ast.Call]:
-    return [
-        n
+    return [n for n in ast.walk(body) if isinstance(n, ast.Call) and _called_name(n) == name]
+
+
+def _called_name(call: ast.Call) -> str:
+    """``f`` of ``f(…)`` and of ``module.f(…)``."""
+    function = call.func
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _is_passed_on(body: ast.AST, operands: str) -> bool:
+    """True if the operands as a whole go somewhere else, where anything may be done with them."""
+    attributes = sum(
+        isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == operands
         for n in ast.walk(body)
-        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == name
-    ]
+    )
+    return attributes != sum(isinstance(n, ast.Name) and n.id == operands for n in ast.walk(body))
 
 
 def _offset_operand(body: ast.AST, operands: str) -> str:
@@ -156,23 +198,78 @@ def _offset_operand(body: ast.AST, operands: str) -> str:
 MEMORY = frozenset(f"{kind}{bits}" for kind in ("load", "store") for bits in (8, 16, 32, 64))
 
 
-def _is_restartable(body: ast.AST, names: set[str], called: set[str]) -> bool:
+CHANGES = frozenset({"set_word", "csr_write"} | {n for n in MEMORY if n.startswith("store")})
+LEAVES = MEMORY | {
+    "amo_address",
+    "lr_address",
+    "check_target",
+    "raise_trap",
+    "illegal",
+    "csr_read",
+}
+
+
+def _is_restartable(body: ast.AST, function: Any, names: set[str], called: set[str]) -> bool:
     if names & {"csr_read", "csr_write", "fence_instructions", "wait_for_interrupt"}:
         return False
     if called & MEMORY or any(isinstance(n, ast.For | ast.While) for n in ast.walk(body)):
         return False
-    return sum(len(_calls(body, name)) for name in MEMORY) <= 1
+    if sum(isinstance(n, ast.Call) and _called_name(n) in MEMORY for n in ast.walk(body)) > 1:
+        return False
+    return not _changes_before_leaving(body, referenced_functions(function))
+
+
+def _changes_before_leaving(body: ast.AST, functions: dict[str, types.FunctionType]) -> bool:
+    """True if something is changed in a place before one where the definition may leave."""
+    changes: list[tuple[int, int]] = []  # where they end
+    leaves: list[tuple[int, int]] = []  # where they begin
+    jumps = set() if _calls(body, "check_target") else {"branch", "jump"}  # they may trap
+    for node in ast.walk(body):
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            parts = [part for target in targets for part in ast.walk(target)]
+            if any(isinstance(part, ast.Attribute | ast.Subscript) for part in parts):
+                changes.append((node.end_lineno or 0, node.end_col_offset or 0))
+        elif isinstance(node, ast.Call):
+            name = _called_name(node)
+            inner = _names_used(functions[name]) if name in functions else {name}
+            if name in CHANGES or (name in functions and _may_change(functions[name])):
+                changes.append((node.end_lineno or 0, node.end_col_offset or 0))
+                if inner & LEAVES and name in functions:
+                    return True
+            if inner & (LEAVES | jumps):
+                leaves.append((node.lineno, node.col_offset))
+    return bool(changes and leaves) and min(changes) <= max(leaves)
+
+
+@functools.cache
+def _stores(function: Any) -> bool:
+    """True if the function itself writes to an attribute or an item."""
+    return any(i.opname in ("STORE_ATTR", "STORE_SUBSCR") for i in dis.get_instructions(function))
+
+
+def _may_change(function: Any, seen: frozenset = frozenset()) -> bool:
+    """True if a function writes to something that it was given, by itself or through others."""
+    if _stores(function):
+        return True
+    if CHANGES & set(function.__code__.co_names):
+        return True
+    seen |= {function}
+    others = referenced_functions(function).values()
+    return any(other not in seen and _may_change(other, seen) for other in others)
 
 
 def _ends(body: ast.AST) -> bool:
     """True if a top-level statement always leaves: a jump, a trap, ``branch(h, True, …)``."""
     if not isinstance(body, ast.FunctionDef):
         return False
+    if any(isinstance(n, ast.Return) for n in ast.walk(body)):
+        return False
     for statement in body.body:
         if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
             continue
         call = statement.value
-        name = call.func.id if isinstance(call.func, ast.Name) else ""
+        name = _called_name(call)
         if name in ("jump", "raise_trap", "illegal"):
             return True
         always = (
