@@ -190,6 +190,7 @@ def variants_of(instruction: Instruction, short: frozenset[str]) -> list[int]:
 
 
 def group_module(instructions: list[Instruction], short: frozenset[str], suffix: str) -> Any:
+    """The handlers of some instructions as one LLVM module; their symbols end with ``suffix``."""
     glue = threaded.declarations()
     parts = []
     for instruction in instructions:
@@ -235,6 +236,7 @@ def pairs_module(pairs: list[Pair], names: dict[str, str], suffix: str) -> Any:
 
 
 def runtime_module() -> Any:
+    """The loop and what it calls as one LLVM module."""
     from numba.core import types
 
     from vtbook.cpu import runtime, slow_memory

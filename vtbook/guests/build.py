@@ -122,6 +122,7 @@ def build_images(compiler: Compiler, folder: Path, names: Iterable[str] = ()) ->
 
 
 def main() -> None:
+    """Compile the images and write their manifest."""
     parser = argparse.ArgumentParser(prog="python -m vtbook.guests.build", description=__doc__)
     parser.add_argument("names", nargs="*", help="only these images")
     parser.add_argument("--compiler", default="auto", help="a name from find_compilers()")
