@@ -7,17 +7,18 @@ a hash of everything they are made from.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import os
 import platform
 import tempfile
 import threading
+import types
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import llvmlite
+import numpy as np
 import platformdirs
 from llvmlite import binding as llvm
 
@@ -41,6 +42,7 @@ def _fingerprint() -> str:
                 made.update(path.read_bytes())
     made.update(llvmlite.__version__.encode())
     made.update(_numba_version().encode())
+    made.update(platform.python_version().encode())
     made.update(llvm.get_host_cpu_name().encode())
     made.update(llvm.get_host_cpu_features().flatten().encode())
     return made.hexdigest()
@@ -63,15 +65,54 @@ def cache_folder() -> Path:
 
 
 def _definition_text(instruction: Instruction) -> str:
-    """What a definition is made from: its source, or its byte code, and its encoding."""
-    function = instruction.function
-    try:
-        source = inspect.getsource(function)
-    except (OSError, TypeError):
-        source = repr((function.__code__.co_code, function.__code__.co_consts))
-    called = sorted(traits.referenced_functions(function).items())
-    parts = [inspect.getsource(f) if f.__module__ == function.__module__ else n for n, f in called]
-    return "\n".join([instruction.syntax, instruction.encoding.pattern, source, *parts])
+    """All that a handler is made from: encoding, code, and the values that its names stand for."""
+    pattern = instruction.encoding.pattern
+    facts = traits.traits_of(instruction)
+    return "\n".join([instruction.syntax, pattern, repr(facts), *_text_of(instruction.function)])
+
+
+def _text_of(function: Any, seen: frozenset = frozenset()) -> list[str]:
+    """A function's code, its constants, and the same of the functions that it calls.
+
+    Functions of this package are named only: the fingerprint covers their sources.
+    """
+    seen |= {function}
+    parts = [_code_text(function.__code__), repr(function.__defaults__)]
+    for name, value in sorted(traits.referenced_values(function).items()):
+        parts.append(name)
+        value = getattr(value, "py_func", value)  # the function that numba.njit was given
+        if isinstance(value, types.FunctionType) and not hasattr(value, "__wrapped__"):
+            if value.__module__.startswith(("vtbook.isa.", "vtbook.cpu.")):
+                parts.append(f"{value.__module__}.{value.__qualname__}")
+            elif value not in seen:
+                parts.extend(_text_of(value, seen))
+        elif isinstance(value, types.ModuleType):
+            parts.extend(
+                f"{n} = {_value_text(vars(value)[n])}"
+                for n in function.__code__.co_names
+                if n in vars(value)
+            )
+        else:
+            parts.append(_value_text(value))
+    return parts
+
+
+def _value_text(value: Any) -> str:
+    """A constant in full; for anything else what it is called."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+    if isinstance(value, bool | int | float | complex | str | bytes | tuple):
+        return repr(value)
+    return getattr(value, "__qualname__", type(value).__qualname__)
+
+
+def _code_text(code: types.CodeType) -> str:
+    """Byte code with its names and constants, the same in every process."""
+    constants = [
+        _code_text(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts
+    ]
+    names = (code.co_names, code.co_varnames, code.co_freevars)
+    return repr((code.co_code, names, constants))
 
 
 class Library:
