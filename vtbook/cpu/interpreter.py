@@ -222,12 +222,19 @@ class Interpreter:
             else:
                 return Stop(reason, h.instret - start)
 
+    def _kind(self) -> int:
+        """Number of the handler at which compiled code stopped.
+
+        Decoded when the instruction was first reached: memory may hold another one by now.
+        """
+        h = self.hart
+        index = (h.slot - h.page_slots) // SLOT
+        return ctypes.c_uint16.from_address(h.page_slots + KINDS + 2 * index).value
+
     def _uncount(self) -> None:
         """Take back the count of the instruction at pc: it did not run, and will be run again."""
         assert self._profile is not None
-        h = self.hart
-        index = (h.slot - h.page_slots) // SLOT
-        kind = ctypes.c_uint16.from_address(h.page_slots + KINDS + 2 * index).value
+        kind = self._kind()
         if kind >= FIRST:
             self._profile[kind] -= 1
 
@@ -252,11 +259,7 @@ class Interpreter:
 
     def _compile_current(self) -> None:
         """Compile the extension of the instruction at pc, now that the program has met it."""
-        h = self.hart
-        decoded = h.isa.decode(h.fetch(h.pc))
-        assert decoded is not None
-        number = self.compiled.tables.numbers[decoded.instruction.name]
-        self.compiled.compile_extension(self.compiled.extension_of(number))
+        self.compiled.compile_extension(self.compiled.extension_of(self._kind()))
         self.flush()
 
     def __repr__(self) -> str:
