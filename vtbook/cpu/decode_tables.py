@@ -62,7 +62,9 @@ def operand_layout(encoding: Encoding, with_size: bool) -> dict[str, Operand]:
             size = (
                 1 if low >= 0 and high < 128 else 2 if low >= -(1 << 15) and high < 1 << 15 else 4
             )
-            wanted.append((f.name, size, True))
+            if not -(1 << 31) <= low <= high < 1 << 32:
+                raise VtbookError(f"{f.name} in {encoding.pattern!r} needs more than 32 bits")
+            wanted.append((f.name, size, high < 1 << 31))
     if with_size:
         wanted.append(("size", 1, True))
     layout: dict[str, Operand] = {}

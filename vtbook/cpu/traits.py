@@ -78,6 +78,8 @@ def traits_of(instruction: Instruction) -> Traits:
     called = set().union(*(_names_used(f) for f in referenced_functions(function).values()))
     whole = _is_passed_on(body, operands)
     offset_operand = "" if "branch" in called else _offset_operand(body, operands)
+    if offset_operand and instruction.encoding.field(offset_operand).high >= 1 << 31:
+        offset_operand = ""  # a record holds it without its sign
     written = _writes_to_rd(body, hart, operands)
     return Traits(
         uses_pc="pc" in names or ("branch" in names and not offset_operand),
