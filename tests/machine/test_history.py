@@ -310,3 +310,33 @@ def test_ctrl_c_stops_a_series_of_steps(machine):
     timer.join()
     assert exit.reason == "interrupted"
     assert exit.instructions == machine.hart.instret > 0
+
+
+def test_checkpoints_hold_a_bounded_amount_of_memory(monkeypatch):
+    monkeypatch.setattr(history_module, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(history_module, "SHARE", 0)
+    monkeypatch.setattr(history_module, "MEMORY", 40 * 4096)
+    monkeypatch.setattr(machine_module, "LONGEST_SLICE", 20)
+    machine = Machine("64 KiB", "python")
+    # every turn changes another page, all 16 again and again
+    text = """
+    _start: la a1, _start
+            li a2, 0xf000
+    loop:   add a0, a0, 16
+            and a4, a0, a2
+            add a3, a1, a4
+            sd a0, 2040(a3)
+            li a5, 0x1000
+            add a0, a0, a5
+            j loop
+    """
+    machine.load(assemble(text))
+    digests = {0: machine.snapshot().digest}
+    for _ in range(20):
+        machine.run(50)
+        digests[machine.hart.instret] = machine.snapshot().digest
+        pages = [set(map(id, c.snapshot.pages.values())) for c in machine.history.checkpoints]
+        assert len(set().union(*pages)) <= 40
+    for position in sorted(digests, reverse=True):
+        machine.go_to(position)
+        assert machine.snapshot().digest == digests[position]

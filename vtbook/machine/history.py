@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from vtbook.cpu.interpreter import Stop
 from vtbook.errors import VtbookError
 from vtbook.machine.interrupts import KeyboardWatch
+from vtbook.machine.ram import PAGE
 from vtbook.machine.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ FIRST_PAUSE = 0.2
 """Seconds of running between two checkpoints at first; doubled whenever they are thinned."""
 SHARE = 20
 """A pause is also at least so many times what the last checkpoint took."""
+MEMORY = 512 << 20
+"""Bytes of pages that the checkpoints may hold before they are thinned."""
 STEPS_AT_ONCE = 20_000
 """`step_back` recounts so many single steps from one restored state."""
 
@@ -114,19 +117,27 @@ class History:
         before = self.checkpoints[-1].snapshot if self.checkpoints else None
         snapshot = self.machine.snapshot(like=before)
         self.checkpoints.append(Checkpoint(snapshot, len(self.inputs), fixed))
-        if len(self.checkpoints) > CHECKPOINTS:
+        while len(self.checkpoints) > 2 and (
+            len(self.checkpoints) > CHECKPOINTS or self._memory() > MEMORY
+        ):
             self._thin()
         now = time.perf_counter()
         self._due = now + max(self._pause, SHARE * (now - start))
 
+    def _memory(self) -> int:
+        """Bytes of the pages that the checkpoints hold, each shared page once."""
+        pages = {id(page) for c in self.checkpoints for page in c.snapshot.pages.values()}
+        return len(pages) * PAGE
+
     def _thin(self) -> None:
-        """Drop every second checkpoint that can be dropped; if none can, the oldest half."""
+        """Drop every second checkpoint that can be dropped; if few can, the oldest half."""
+        many = len(self.checkpoints)
         kept = [c for n, c in enumerate(self.checkpoints) if c.fixed or n % 2 == 0]
-        if len(kept) <= CHECKPOINTS * 3 // 4:
+        if len(kept) <= many * 3 // 4:
             self._pause *= 2
             self.checkpoints = kept
         else:
-            self.checkpoints = self.checkpoints[CHECKPOINTS // 2 :]
+            self.checkpoints = self.checkpoints[many // 2 :]
 
     def _cut(self, position: int) -> None:
         """Forget what comes after `position`."""
