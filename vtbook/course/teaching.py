@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import shutil
+import subprocess
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
@@ -118,3 +121,42 @@ def bar_chart(
 def verdict(solved: bool, hint: str, praise: str = "Right.") -> None:
     """Say whether an exercise is solved, and what to look at if not. It never raises."""
     print(f"\N{CHECK MARK} {praise}" if solved else f"Not yet. {hint}")
+
+
+def run_elsewhere(source: str, argument: int) -> dict[str, tuple[str, float]]:
+    """Compile a C program for this computer and for RISC-V Linux, and run it without a machine.
+
+    Args:
+        source: the text of the program.
+        argument: of its ``main``.
+
+    Returns:
+        ``"native"`` and ``"qemu-riscv64"`` -> what it printed, and the seconds of wall time of
+        the process. One that this computer has no compiler or no QEMU for is left out.
+    """
+    from vtbook.guests import (
+        NoCompilerError,
+        find_linux_compilers,
+        find_native_compilers,
+        toolchain,
+    )
+
+    found: dict[str, tuple[str, float]] = {}
+    qemu = shutil.which("qemu-riscv64")
+    for name, before, compilers in (
+        ("native", [], find_native_compilers()),
+        ("qemu-riscv64", [qemu], find_linux_compilers() if qemu else ()),
+    ):
+        for compiler in compilers[:1]:
+            flags = ["-O2", *(["-static"] if before else [])]
+            if before and compiler.family == "clang":
+                flags += ["-target", "riscv64-linux-musl"]
+            try:
+                program = toolchain.build(compiler, flags, source, suffix=f".{name}.exe")
+            except CompileError:  # a compiler without its C library, say
+                continue
+            start = time.perf_counter()
+            command = [*map(str, before), str(program), str(argument)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+            found[name] = done.stdout.strip(), time.perf_counter() - start
+    return found
