@@ -115,9 +115,11 @@ def test_every_skip_has_a_reason():
     for path in MODULES:
         if not named(path).startswith("tests/"):
             continue
-        for node in ast.walk(ast.parse(contents(path))):
-            if isinstance(node, ast.Call) and _is_silent(node):
-                silent.append(f"{named(path)}:{node.lineno}: {ast.unparse(node)[:80]}")
+        silent += [
+            f"{named(path)}:{node.lineno}: {ast.unparse(node)[:80]}"
+            for node in ast.walk(ast.parse(contents(path)))
+            if isinstance(node, ast.Call) and _is_silent(node)
+        ]
     assert not silent, "\n".join(silent)
 
 
@@ -160,9 +162,11 @@ def test_every_link_in_the_documents_leads_to_a_file():
     for path in FILES:
         if path.suffix != ".md":
             continue
-        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", contents(path)):
-            if "://" not in target and not (path.parent / target).exists():
-                broken.append(f"{named(path)}: {target}")
+        broken += [
+            f"{named(path)}: {target}"
+            for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", contents(path))
+            if "://" not in target and not (path.parent / target).exists()
+        ]
     assert not broken
 
 

@@ -27,6 +27,7 @@ from vtbook.machine.engines import make_engine
 from vtbook.machine.exits import Exit
 from vtbook.machine.history import History
 from vtbook.machine.interrupts import KeyboardWatch
+from vtbook.machine.progress import announce
 from vtbook.machine.ram import Ram
 from vtbook.machine.snapshot import Snapshot, SnapshotError
 from vtbook.machine.symbols import SymbolTable
@@ -47,7 +48,8 @@ class Machine(Debugging):
         isa: the instruction set; RV64GC unless told.
         sink: called with each piece of console output as it comes.
         reverse: keep a history, so that the machine can go back in time.
-        progress: called with a line of text when something takes long, such as compiling.
+        progress: called with a line of text when something takes long, such as compiling. Unless
+            given, the reader sees it: in the notebook, else on stderr.
 
     Attributes:
         hart: registers and CSRs: ``hart.x[10]``, ``hart.pc``, ``hart.mode``, ``hart.mstatus`` …
@@ -67,12 +69,13 @@ class Machine(Debugging):
         isa: InstructionSet = RV64GC,
         sink: Callable[[bytes], object] | None = None,
         reverse: bool = True,
-        progress: Callable[[str], None] = lambda text: None,
+        progress: Callable[[str], None] = announce,
     ) -> None:
         self.board = Board(isa, parse_size(ram, "RAM"), sink)
         self.hart: Hart = self.board.hart
         self.engine_name = engine
         self.engine = make_engine(engine, self.hart, progress)
+        announce.finish()
         self.symbols = SymbolTable()
         self.image: Image | None = None
         self._breakpoints: list[int] = []
@@ -213,6 +216,7 @@ class Machine(Debugging):
         """Advance by one slice, and fit the length of the next to the speed of this one."""
         clock = time.perf_counter()
         stop = self.advance(instructions)
+        announce.finish()
         seconds = time.perf_counter() - clock
         if seconds > 2 * SLICE_SECONDS:
             self.slice = max(self.slice // 2, 1)
