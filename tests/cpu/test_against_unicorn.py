@@ -155,7 +155,7 @@ def pair() -> Pair:
 
 @pytest.mark.parametrize("name", COMPARED)
 def test_an_instruction_does_what_unicorn_does(pair: Pair, name: str) -> None:
-    @settings(max_examples=25 * FUZZ, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=15 * FUZZ, deadline=None, derandomize=True, database=None)
     @given(cases(name))
     def check(case: Any) -> None:
         words, x, f, csrs, target = case
