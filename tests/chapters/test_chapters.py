@@ -11,6 +11,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from tests.chapters.answers import ANSWERS
+
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 LONGEST_SECONDS = 180
@@ -115,9 +117,20 @@ def test_each_exercise_has_a_check_right_below_it(chapter):
         assert re.search(r"^def check_\w+\(", text(cells[n + 1]), re.MULTILINE), cells[n + 1]["id"]
 
 
+def tasks_of(cells: list) -> list[str]:
+    return [cell["id"] for cell in cells if "exercise" in cell["metadata"].get("tags", [])]
+
+
+def checks_of(cells: list) -> list[str]:
+    return [text(cell) for cell in cells if "check" in cell["metadata"].get("tags", [])]
+
+
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """``executed(path)``: the notebook after all its cells ran in a folder of its own."""
+    """``executed(path)``: the notebook after all its cells ran in a folder of its own.
+
+    Then, after the last cell, come the answers, each with its check: cells of the tag ``answered``.
+    """
     nbclient = pytest.importorskip("nbclient", reason="needs nbclient")
     nbformat = pytest.importorskip("nbformat", reason="needs nbformat")
     kept: dict[Path, tuple] = {}
@@ -125,6 +138,11 @@ def executed(tmp_path_factory):
     def run(path: Path):
         if path not in kept:
             notebook = nbformat.read(path, 4)
+            checks = dict(zip(tasks_of(notebook.cells), checks_of(notebook.cells), strict=True))
+            for task, answer in ANSWERS[path.stem].items():
+                for source in (answer, checks[task]):
+                    cell = nbformat.v4.new_code_cell(source, metadata={"tags": ["answered"]})
+                    notebook.cells.append(cell)
             folder = tmp_path_factory.mktemp(path.stem)
             options = {"metadata": {"path": str(folder)}}
             client = nbclient.NotebookClient(
@@ -157,6 +175,15 @@ def test_unsolved_exercises_say_so_and_what_to_look_at(chapter, executed):
             said = "".join(o.get("text", "") for o in cell.outputs)
             assert said.startswith("Not yet. "), cell.id
             assert len(said) > len("Not yet. ") + 20, cell.id
+
+
+def test_every_exercise_can_be_solved(chapter, executed):
+    notebook, _ = executed(chapter)
+    assert ANSWERS[chapter.stem].keys() == set(tasks_of(notebook.cells))
+    answered = [cell for cell in notebook.cells if cell.metadata.get("tags") == ["answered"]]
+    for cell in answered[1::2]:
+        said = "".join(output.get("text", "") for output in cell.outputs)
+        assert said.startswith("\N{CHECK MARK} "), (cell.source, said)
 
 
 def test_charts_are_pictures_with_a_text_beside_them(chapter, executed):

@@ -134,12 +134,7 @@ def run_elsewhere(source: str, argument: int) -> dict[str, tuple[str, float]]:
         ``"native"`` and ``"qemu-riscv64"`` -> what it printed, and the seconds of wall time of
         the process. One that this computer has no compiler or no QEMU for is left out.
     """
-    from vtbook.guests import (
-        NoCompilerError,
-        find_linux_compilers,
-        find_native_compilers,
-        toolchain,
-    )
+    from vtbook.guests import CompileError, find_linux_compilers, find_native_compilers, toolchain
 
     found: dict[str, tuple[str, float]] = {}
     qemu = shutil.which("qemu-riscv64")
