@@ -173,3 +173,25 @@ def test_a_definition_that_may_return_early_ends_no_chain():
         illegal(h)
 
     assert not traits_of(early).ends_chain
+
+
+def test_registers_that_are_read_after_they_were_written_are_named():
+    @instruction("again rd, rs1", ENCODING)
+    def again(h, d):
+        h.x[d.rd] = h.x[d.rs1] + 1
+        h.x[d.rs1] = h.x[d.rd] + 1
+
+    @instruction("looping rd, rs1", ENCODING)
+    def looping(h, d):
+        for _ in range(3):
+            h.x[d.rd] = h.x[d.rd] + h.x[d.rs1]
+
+    @instruction("alias rd, rs1", ENCODING)
+    def alias(h, d):
+        x = h.x
+        x[d.rd] = x[d.rs1]
+
+    assert traits_of(again).reads_back == ("rd",)
+    assert traits_of(looping).reads_back == ("rd",)
+    assert traits_of(alias).reads_back == CAUTIOUS.reads_back
+    assert not any(traits(name).reads_back for name in RV64GC.instructions)

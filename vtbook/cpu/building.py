@@ -68,7 +68,7 @@ def _register_called(function: Any) -> None:
     from numba.extending import register_jitable
 
     for called in traits.referenced_functions(function).values():
-        if called in _registered or called.__module__.startswith("vtbook.isa.softfloat"):
+        if called in _registered or (called.__module__ or "").startswith("vtbook.isa.softfloat"):
             continue
         _registered.add(called)
         _register_called(called)

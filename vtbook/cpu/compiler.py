@@ -82,7 +82,7 @@ def _text_of(function: Any, seen: frozenset = frozenset()) -> list[str]:
         parts.append(name)
         value = getattr(value, "py_func", value)  # the function that numba.njit was given
         if isinstance(value, types.FunctionType) and not hasattr(value, "__wrapped__"):
-            if value.__module__.startswith(("vtbook.isa.", "vtbook.cpu.")):
+            if (value.__module__ or "").startswith(("vtbook.isa.", "vtbook.cpu.")):
                 parts.append(f"{value.__module__}.{value.__qualname__}")
             elif value not in seen:
                 parts.extend(_text_of(value, seen))

@@ -12,6 +12,7 @@ from vtbook.cpu.decode_tables import (
     HEADER,
     KINDS,
     ODD,
+    OPERANDS,
     PAGE_BYTES,
     PAGE_END,
     PROFILE,
@@ -90,6 +91,14 @@ def is_near(slots, slot, offset, ialign):
     return target >= 0 and target < 4096 and offset & ialign == 0
 
 
+def writes_x0(slot, operands):
+    """True if one of these operand bytes, a bit each, is 0."""
+    for n in range(6):  # noqa: SIM110 - numba
+        if (operands >> n) & 1 and peek8(slot + OPERANDS + n) == 0:
+            return True
+    return False
+
+
 def decode_slot(h, slots, slot):
     """Decode one instruction into its record; returns its size, negative if it ends the chain.
 
@@ -113,6 +122,9 @@ def decode_slot(h, slots, slot):
     number = peek64(row + 16)
     size = peek64(row + 24)
     operation = peek64(h.decoder + T_OPERATIONS) + 32 * number
+    if writes_x0(slot, peek64(operation + 24)):
+        poke16(kind, ODD)  # compiled code would read back what it wrote to x0
+        return 0
     variant = SHORT if size == 2 else 0
     distance_at = peek64(operation + 8)
     if distance_at:

@@ -105,6 +105,9 @@ class DecodeTables:
             if traits.offset_operand:
                 operations[n, 1] = layout[traits.offset_operand].byte
                 operations[n, 2] = layout[traits.offset_operand].size
+            for operand in traits.reads_back:
+                if operand in layout:
+                    operations[n, 3] |= 1 << (layout[operand].byte - OPERANDS)
         self.arrays = [
             _short_table(spellings),
             buckets,

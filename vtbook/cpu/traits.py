@@ -26,6 +26,7 @@ class Traits:
     uses_counter: it reads or writes CSRs, so ``h.instret`` must be exact.
     uses_size: it reads ``d.size``.
     rd_only_written: ``d.rd`` is used in ``h.x[d.rd] = …`` only.
+    reads_back: register operands that it writes, and may read again afterward.
     transfers: it may branch or jump.
     offset_operand: the operand that ``branch`` takes as its distance, or "".
     ends_chain: it never goes on to the next instruction.
@@ -38,6 +39,7 @@ class Traits:
     uses_counter: bool
     uses_size: bool
     rd_only_written: bool
+    reads_back: tuple[str, ...]
     transfers: bool
     offset_operand: str
     ends_chain: bool
@@ -50,6 +52,7 @@ CAUTIOUS = Traits(
     uses_counter=True,
     uses_size=True,
     rd_only_written=False,
+    reads_back=("rd", "rs1", "rs2", "rs3"),
     transfers=True,
     offset_operand="",
     ends_chain=False,
@@ -86,6 +89,7 @@ def traits_of(instruction: Instruction) -> Traits:
         uses_counter=bool({"csr_read", "csr_write", "instret"} & names),
         uses_size=whole or _reads(body, operands, "size") > 0,
         rd_only_written=not whole and _reads(body, operands, "rd") == written,
+        reads_back=CAUTIOUS.reads_back if whole else _reads_back(body, function, hart, operands),
         transfers=bool({"branch", "jump"} & names),
         offset_operand=offset_operand,
         ends_chain=_ends(body),
@@ -159,6 +163,48 @@ def _writes_to_rd(body: ast.AST, hart: str, operands: str) -> int:
         if isinstance(n, ast.Assign)
         for target in n.targets
     )
+
+
+def _reads_back(body: ast.AST, function: Any, hart: str, operands: str) -> tuple[str, ...]:
+    """Operands that number a register which is written before one is read."""
+    others = {n: f for n, f in referenced_functions(function).items() if "x" in _names_used(f)}
+    if any(_may_change(other) for other in others.values()):
+        return CAUTIOUS.reads_back
+    nodes = list(ast.walk(body))
+    items = [n for n in nodes if isinstance(n, ast.Subscript) and _is_file(n.value, hart)]
+    if len(items) != sum(_is_file(n, hart) for n in nodes):
+        return CAUTIOUS.reads_back  # the register file has another name too
+    last = (0, 0)  # where the last read begins
+    for node in nodes:
+        if (
+            (isinstance(node, ast.Subscript) and node in items and isinstance(node.ctx, ast.Load))
+            or (isinstance(node, ast.Call) and _called_name(node) in others)
+            or isinstance(node, ast.AugAssign)
+        ):
+            last = max(last, (node.lineno, node.col_offset))
+    loops = [n for n in nodes if isinstance(n, ast.For | ast.While)]
+    looped = {id(n) for loop in loops for n in ast.walk(loop)}
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Assign | ast.AugAssign):
+            parts = {id(n) for n in ast.walk(node)}
+            back = id(node) in looped or last >= (node.end_lineno or 0, node.end_col_offset or 0)
+            for item in items:
+                if back and id(item) in parts and isinstance(item.ctx, ast.Store):
+                    index = item.slice
+                    if not (isinstance(index, ast.Attribute) and _is_name(index.value, operands)):
+                        return CAUTIOUS.reads_back
+                    found.add(index.attr)
+    return tuple(sorted(found))
+
+
+def _is_name(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _is_file(node: ast.AST, hart: str) -> bool:
+    """True for ``h.x``."""
+    return isinstance(node, ast.Attribute) and node.attr == "x" and _is_name(node.value, hart)
 
 
 def _calls(body: ast.AST, name: str) -> list[ast.Call]:

@@ -133,7 +133,9 @@ class InstructionItem(Item):
         if not -(1 << 19) <= value < 1 << 20:
             message = f"{value} does not fit: {self.spelling.name} takes 20 bits, 0 to 0xfffff"
             raise SourceError(message, span)
-        shifted = ((value << 12) & 0xFFFFFFFF ^ (1 << 31)) - (1 << 31)
+        shifted = (value << 12) & 0xFFFFFFFF
+        if field.signed:
+            shifted = (shifted ^ (1 << 31)) - (1 << 31)
         try:
             field.insert(shifted)
         except EncodingError:
