@@ -10,7 +10,7 @@ import numpy as np
 from tests.translator.engines import PlainEngine
 from vtbook.cpu.hart import Hart
 from vtbook.cpu.interpreter import Interpreter, Stop
-from vtbook.cpu.layout import ARCHITECTURAL, EXECUTABLE, READABLE, WRITABLE
+from vtbook.cpu.layout import ARCHITECTURAL, EXECUTABLE, READABLE
 from vtbook.isa.assembler import assemble
 from vtbook.isa.instruction_set import InstructionSet
 from vtbook.isa.operations import wrap
@@ -20,8 +20,8 @@ from vtbook.isa.sets import RV64GC
 FUZZ = int(os.environ.get("VTBOOK_FUZZ", "1"))
 
 RAM, RAM_SIZE = 0x8000_0000, 0x4000
-ROM = RAM + RAM_SIZE  # one page that nobody can write, right behind
-END = ROM + 0x1000  # nothing here
+ROM, ROM_SIZE = RAM + RAM_SIZE, 0x2000  # right behind; nobody can write here
+END = ROM + ROM_SIZE  # nothing here
 HANDLER = RAM + 0x3000
 
 #: A trap handler that goes on behind the instruction that trapped, whatever its length.
@@ -47,12 +47,14 @@ SKIP = """
 class Twins:
     """The two harts; ``run`` runs both and compares all that a guest can see."""
 
-    def __init__(self, isa: InstructionSet = RV64GC):
+    def __init__(self, isa: InstructionSet = RV64GC, ram_flags: int = 7):
         self.isa = isa
         self.harts = [Hart(isa), Hart(isa)]
-        self.memory = [[np.zeros(RAM_SIZE, np.uint8), np.zeros(4096, np.uint8)] for _ in range(2)]
+        self.memory = [
+            [np.zeros(RAM_SIZE, np.uint8), np.zeros(ROM_SIZE, np.uint8)] for _ in range(2)
+        ]
         for hart, (ram, rom) in zip(self.harts, self.memory, strict=True):
-            hart.map_memory(RAM, ram, READABLE | WRITABLE | EXECUTABLE)
+            hart.map_memory(RAM, ram, ram_flags)
             hart.map_memory(ROM, rom, READABLE | EXECUTABLE)
         self.plain = PlainEngine(self.harts[0])
         self.compiled = Interpreter(self.harts[1])
