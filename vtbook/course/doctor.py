@@ -177,11 +177,10 @@ def _try_cache() -> str:
 
 
 def _try_machine() -> str:
-    from vtbook.course.messages import progress
     from vtbook.guests import image
     from vtbook.machine import Machine
 
-    machine = Machine(progress=progress)
+    machine = Machine()
     machine.load(image("hello"))
     last = machine.run(budget=10_000_000)
     if not last.ok:

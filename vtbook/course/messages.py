@@ -32,11 +32,6 @@ def say(text: str) -> None:
     print(f"vtbook: {text}", file=sys.stderr, flush=True)
 
 
-def progress(text: str) -> None:
-    """Tell the reader why a first run takes seconds."""
-    say(f"{text} (once; it is kept for the next time)")
-
-
 def fail(text: str, status: int = FAILURE) -> NoReturn:
     """Say what is wrong and leave the command."""
     say(text)

@@ -15,7 +15,6 @@ from vtbook.course.messages import (
     GUEST_STUCK,
     INTERRUPTED,
     end_if_nobody_reads,
-    progress,
     say,
 )
 from vtbook.course.programs import load_program
@@ -82,7 +81,7 @@ def run_program(plan: Plan, sink: Callable[[bytes], object] | None) -> Outcome:
     from vtbook.machine import Machine
 
     program = load_program(plan.program, plan.arguments)
-    machine = Machine(ram=plan.ram, engine=plan.engine, sink=sink, progress=progress, reverse=False)
+    machine = Machine(ram=plan.ram, engine=plan.engine, sink=sink, reverse=False)
     machine.load(program.content)
     counter: Any = machine.engine if hasattr(machine.engine, "count_instructions") else None
     if plan.stats and counter:
