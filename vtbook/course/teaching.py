@@ -88,12 +88,16 @@ def chart(width: float = 7.0, height: float = 2.8, *, text: str = "A chart") -> 
     display({"image/svg+xml": picture.getvalue(), "text/plain": text}, raw=True)
 
 
+def short(value: float) -> str:
+    """A positive number with at least three digits, and no more after the point than needed."""
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
+
+
 def bar_chart(
     values: Mapping[str, float],
     *,
     label: str,
     log: bool = False,
-    format: str = "{:,.0f}",
     highlight: Sequence[str] = (),
 ) -> None:
     """Draw one horizontal bar for each value, the first on top, each with its number.
@@ -102,19 +106,20 @@ def bar_chart(
         values: name -> length of the bar.
         label: what the axis measures, with its unit.
         log: a logarithmic axis; every value must be positive.
-        format: how the numbers are written.
         highlight: names whose bars get the second colour.
     """
-    lengths = "; ".join(f"{name}: {format.format(value)}" for name, value in values.items())
+    lengths = "; ".join(f"{name}: {short(value)}" for name, value in values.items())
     with chart(height=0.7 + 0.42 * len(values), text=f"{label}. {lengths}") as axes:
         colours = [ORANGE if name in highlight else BLUE for name in values]
         bars: Any = axes.barh(list(values), list(values.values()), color=colours, height=0.62)
-        axes.bar_label(bars, [format.format(v) for v in values.values()], padding=4, color=INK)
+        axes.bar_label(bars, [short(v) for v in values.values()], padding=4, color=INK)
         axes.invert_yaxis()
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(label)
         if log:
             axes.set_xscale("log")
+        else:
+            axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.margins(x=0.16)
 
 
