@@ -76,7 +76,7 @@ class Twins:
         for hart in self.harts:
             hart.reset(at)
             hart.events.clear()
-            hart.mstatus = 3 << 13
+            hart.mstatus, hart.trap_exits = 3 << 13, 0
         self.set(**fields)
         self.write(at, code)
         self.compiled.set_breakpoints([])
