@@ -83,6 +83,12 @@ def place_stop(h, remaining):
     poke64(slot, peek64(h.handlers + 8 * STOP))
 
 
+def uncount(h):
+    """Take back the count of the instruction at ``h.slot``: it trapped, so it did not retire."""
+    counter = h.profile + 8 * kind_of(h.page_slots, h.slot)
+    poke64(counter, peek64(counter) - 1)
+
+
 def service(h):
     """Called whenever the loop stops: 0 to go on at ``h.slot``, else the reason for the caller.
 
@@ -105,6 +111,8 @@ def service(h):
     elif reason in (TRAP, ILLEGAL):
         if reason == ILLEGAL:
             h.trap_cause = 2
+        elif h.profile:
+            uncount(h)
         if not deliver(h):
             return UNHANDLED
     elif reason == BREAK:
