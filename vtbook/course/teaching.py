@@ -1,162 +1,248 @@
-"""What chapters use around a machine: listings, figures that suit both themes, verdicts."""
+"""What the chapters' cells lean on: figures for light and dark pages, tables, checks, bus logs."""
 
 from __future__ import annotations
 
+import html
 import io
-import shutil
+import re
 import subprocess
+import tempfile
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from shutil import which
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from vtbook.isa.disassembler import disassemble_range
+from vtbook.errors import VtbookError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from matplotlib.axes import Axes
-
+    from vtbook.isa.assembler import Program
     from vtbook.machine import Machine
 
-INK = "#7a7a7a"
-"""Text and axes: contrast of more than 4 to 1 on white and on JupyterLab's dark background."""
-BLUE, ORANGE = "#3b82c4", "#d97a1e"
+TABLE = 0x8010_0000
+"""Where the sieve's table of bytes lies in guest RAM."""
+_INK = "#1a2b3c"  # stands for the page's text colour while matplotlib draws
+BLUE, ORANGE = "#2f7fc1", "#d9730d"
+"""Colours that are told apart on white and on black, and by colour-blind readers."""
 
-_STYLE: dict[Any, Any] = {
-    "figure.facecolor": "none",
-    "savefig.facecolor": "none",
-    "axes.facecolor": "none",
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "font.size": 11,
+
+def material(name: str) -> str:
+    """The text of a file in ``vtbook/course/material``."""
+    return files("vtbook.course").joinpath("material", name).read_text(encoding="utf-8")
+
+
+# --- the sieve -----------------------------------------------------------------------------------
+
+
+def sieve_program() -> Program:
+    """The sieve of Chapter 05, assembled; symbols ``count_primes`` and ``done``."""
+    from vtbook.isa.assembler import assemble
+
+    return assemble(material("sieve.s"), filename="sieve.s")
+
+
+def load_sieve(machine: Machine, limit: int) -> None:
+    """Load the sieve, as if somebody had just called ``count_primes(TABLE, limit)``."""
+    machine.load(sieve_program())
+    machine.hart.x[10], machine.hart.x[11] = TABLE, limit
+    machine.hart.x[1] = machine.symbols["done"]
+    machine.add_breakpoint("done")
+
+
+_MAIN = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+long count_primes(unsigned char *crossed, long limit);
+int main(int argc, char **argv) {
+    long limit = atol(argv[1]), turns = atol(argv[2]), primes = 0;
+    unsigned char *crossed = malloc(limit);
+    struct timespec a, b;
+    double best = 1e9;
+    for (long n = 0; n < turns; n++) {
+        memset(crossed, 0, limit);
+        clock_gettime(CLOCK_MONOTONIC, &a);
+        primes = count_primes(crossed, limit);
+        clock_gettime(CLOCK_MONOTONIC, &b);
+        double s = (b.tv_sec - a.tv_sec) + (b.tv_nsec - a.tv_nsec) / 1e9;
+        if (s < best) best = s;
+    }
+    printf("%ld %.9f\\n", primes, best);
+    return 0;
 }
+"""
 
 
-def show_code(machine: Machine, place: int | str, size: int = 32) -> None:
-    """Print the instructions in `size` bytes of a machine's RAM, from an address or a symbol.
+def outside_seconds(limit: int, turns: int = 5) -> dict[str, float]:
+    """Seconds of wall time of one sieve outside this book: natively, and under qemu-riscv64.
 
-    Columns: address, instruction word in hexadecimal, assembly; an arrow stands at the pc.
-
-    Raises:
-        VtbookError: the place is not known, or not in RAM.
+    The best of `turns`. A runner whose compiler or program is missing is left out. qemu-riscv64
+    runs the very instructions of ``sieve.s``.
     """
-    start = machine.address(place)
-    data = machine.read(start, size)
-    pc = machine.position[1]
-    for line in disassemble_range(data, start, machine.hart.isa, symbols=machine.symbols):
-        word = int.from_bytes(line.raw, "little")
-        arrow = "->" if line.address == pc else "  "
-        print(f"{arrow} {line.address:08x}  {word:0{2 * len(line.raw)}x}".ljust(24) + line.text)
+    from vtbook.guests import toolchain
+    from vtbook.guests.compilers import find_linux_compilers, find_native_compilers
+
+    seconds = {}
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "sieve.s"
+        source.write_text(material("sieve.s"), encoding="utf-8")
+        qemu = which("qemu-riscv64")
+        gcc = [c for c in find_linux_compilers() if c.family == "gcc"]
+        builds: list[tuple[str, list[str], Any, list[str], str | Path]] = []
+        if qemu and gcc:
+            builds.append(("qemu-riscv64", [qemu], gcc[0], ["-O2", "-static"], source))
+        for compiler in find_native_compilers()[:1]:
+            builds.append(("native", [], compiler, ["-O2"], material("sieve.c")))
+        for name, runner, compiler, flags, program in builds:
+            try:
+                made = toolchain.build(compiler, flags, [_MAIN, program])
+                command = [*runner, str(made), str(limit), str(turns)]
+                done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+                seconds[name] = float(done.stdout.split()[1])
+            except (VtbookError, OSError, subprocess.SubprocessError, IndexError, ValueError):
+                continue
+    return seconds
 
 
-def profile(machine: Machine) -> Counter[str]:
-    """Step a machine in plain Python to its end; instructions by function of the program."""
-    where: Counter[str] = Counter()
-    while True:
-        name = machine.symbols.describe(machine.position[1]).partition("+")[0]
-        before = machine.position[0]
-        reason = machine.step().reason
-        where[name] += machine.position[0] - before
-        if reason != "step":
-            return where
+# --- measuring -----------------------------------------------------------------------------------
 
 
-@contextmanager
-def chart(width: float = 7.0, height: float = 2.8, *, text: str = "A chart") -> Iterator[Axes]:
-    """An empty chart, in inches, to draw in; it is shown at the end of the ``with`` block.
+def seconds_of(function: Callable[[], Any], turns: int = 1) -> tuple[float, Any]:
+    """The shortest wall time of `turns` calls, in seconds, and the last result."""
+    best, result = float("inf"), None
+    for _ in range(turns):
+        start = time.perf_counter()
+        result = function()
+        best = min(best, time.perf_counter() - start)
+    return best, result
 
-    It is a transparent SVG: pyplot's own display would put it on white in a dark notebook.
-    `text` stands where pictures are not shown.
+
+class BusLog:
+    """Notes each access to a device while the ``with`` block runs.
+
+    ``rows`` holds (instructions retired, place, device, ``read`` or ``write``, offset, value).
     """
-    import matplotlib
-    from IPython.display import display
-    from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure.subplots()
-        picture = io.StringIO()
-        figure.savefig(picture, format="svg")
-    display({"image/svg+xml": picture.getvalue(), "text/plain": text}, raw=True)
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.rows: list[tuple[int, str, str, str, int, int]] = []
+
+    def __enter__(self) -> BusLog:
+        bus, self._bus = self.machine.board.bus, self.machine.hart.bus
+        log = self
+
+        class Tap:
+            def read(self, address: int, size: int) -> int:
+                value = bus.read(address, size)
+                log._note("read", address, value)
+                return value
+
+            def write(self, address: int, size: int, value: int) -> None:
+                log._note("write", address, value)
+                bus.write(address, size, value)
+
+        self.machine.hart.bus = Tap()
+        return self
+
+    def _note(self, kind: str, address: int, value: int) -> None:
+        instructions, pc = self.machine.position
+        region = self.machine.board.bus.find(address)
+        place = self.machine.symbols.describe(pc)
+        self.rows.append((instructions, place, region.name, kind, address - region.base, value))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.machine.hart.bus = self._bus
 
 
-def short(value: float) -> str:
-    """A positive number with at least three digits, and no more after the point than needed."""
-    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
+# --- showing -------------------------------------------------------------------------------------
 
 
-def bar_chart(
-    values: Mapping[str, float],
-    *,
-    label: str,
-    log: bool = False,
-    highlight: Sequence[str] = (),
-) -> None:
-    """Draw one horizontal bar for each value, the first on top, each with its number.
+class Table:
+    """A table that a notebook shows; numbers to the right."""
 
-    Args:
-        values: name -> length of the bar.
-        label: what the axis measures, with its unit.
-        log: a logarithmic axis; every value must be positive.
-        highlight: names whose bars get the second colour.
-    """
-    lengths = "; ".join(f"{name}: {short(value)}" for name, value in values.items())
-    with chart(height=0.7 + 0.42 * len(values), text=f"{label}. {lengths}") as axes:
-        colours = [ORANGE if name in highlight else BLUE for name in values]
-        bars: Any = axes.barh(list(values), list(values.values()), color=colours, height=0.62)
-        axes.bar_label(bars, [short(v) for v in values.values()], padding=4, color=INK)
-        axes.invert_yaxis()
-        axes.tick_params(axis="y", length=0)
-        axes.set_xlabel(label)
+    def __init__(self, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        self.headings, self.rows = list(headings), [[str(v) for v in row] for row in rows]
+
+    def __repr__(self) -> str:
+        lines = [self.headings, *self.rows]
+        widths = [max(len(line[n]) for line in lines) for n in range(len(self.headings))]
+        return "\n".join(
+            "  ".join(v.ljust(w) for v, w in zip(line, widths, strict=True)).rstrip()
+            for line in lines
+        )
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th scope="col">{html.escape(h)}</th>' for h in self.headings)
+        body = ""
+        for row in self.rows:
+            cells = ""
+            for value in row:
+                side = "right" if re.fullmatch(r"[-+~×]?[\d.,]+.{0,4}", value) else "left"
+                cells += f'<td style="text-align:{side}">{html.escape(value)}</td>'
+            body += f"<tr>{cells}</tr>"
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+class Figure:
+    """A matplotlib figure as inline SVG in the page's own text colour, with a text alternative."""
+
+    def __init__(self, figure: Any, alt: str) -> None:
+        import matplotlib.pyplot as plt
+
+        with plt.rc_context({"svg.fonttype": "none"}):
+            text = io.StringIO()
+            figure.savefig(text, format="svg", transparent=True)
+        plt.close(figure)
+        svg = text.getvalue()[text.getvalue().index("<svg") :]
+        svg = re.sub("(?i)" + _INK, "currentColor", svg)
+        name = html.escape(alt, quote=True)
+        self.svg = svg.replace("<svg ", f'<svg role="img" aria-label="{name}" ', 1)
+        self.alt = alt
+
+    def __repr__(self) -> str:
+        return f"<figure: {self.alt}>"
+
+    def _repr_html_(self) -> str:
+        return f'<div style="overflow-x:auto">{self.svg}</div>'
+
+
+def bars(values: dict[str, float], *, unit: str, title: str, alt: str, log: bool = False) -> Figure:
+    """Horizontal bars, the first on top, each with its value; `unit` labels the axis."""
+    import matplotlib.pyplot as plt
+
+    ink = {
+        name: _INK for name in ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color")
+    } | {"ytick.color": _INK, "font.size": 11, "font.family": "sans-serif"}
+    with plt.rc_context(ink):
+        figure, axes = plt.subplots(figsize=(7.5, 0.46 * len(values) + 1.2), layout="constrained")
+        names = list(values)[::-1]
+        numbers = [values[name] for name in names]
+        drawn = axes.barh(names, numbers, color=BLUE, height=0.62)
         if log:
             axes.set_xscale("log")
+            axes.set_xlim(min(numbers) / 2, max(numbers) * 6)
         else:
-            axes.xaxis.set_major_formatter("{x:,.0f}")
-        axes.margins(x=0.16)
+            axes.set_xlim(0, max(numbers) * 1.18)
+        axes.bar_label(drawn, [f"{v:,.3g}" for v in numbers], padding=4)
+        axes.set_xlabel(unit)
+        axes.set_title(title, loc="left", fontsize=12)
+        axes.spines[["top", "right"]].set_visible(False)
+    return Figure(figure, alt)
 
 
-def verdict(solved: bool, hint: str, praise: str = "Right.") -> None:
-    """Say whether an exercise is solved, and what to look at if not. It never raises."""
-    print(f"\N{CHECK MARK} {praise}" if solved else f"Not yet. {hint}")
-
-
-def run_elsewhere(source: str, argument: int) -> dict[str, tuple[str, float]]:
-    """Compile a C program for this computer and for RISC-V Linux, and run it without a machine.
-
-    Args:
-        source: the text of the program.
-        argument: of its ``main``.
-
-    Returns:
-        ``"native"`` and ``"qemu-riscv64"`` -> what it printed, and the seconds of wall time of
-        the process. One that this computer has no compiler or no QEMU for is left out.
-    """
-    from vtbook.guests import CompileError, find_linux_compilers, find_native_compilers, toolchain
-
-    found: dict[str, tuple[str, float]] = {}
-    qemu = shutil.which("qemu-riscv64")
-    for name, before, compilers in (
-        ("native", [], find_native_compilers()),
-        ("qemu-riscv64", [qemu], find_linux_compilers() if qemu else ()),
-    ):
-        for compiler in compilers[:1]:
-            flags = ["-O2", *(["-static"] if before else [])]
-            if before and compiler.family == "clang":
-                flags += ["-target", "riscv64-linux-musl"]
-            try:
-                program = toolchain.build(compiler, flags, source, suffix=f".{name}.exe")
-            except CompileError:  # a compiler without its C library, say
-                continue
-            start = time.perf_counter()
-            command = [*map(str, before), str(program), str(argument)]
-            done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-            found[name] = done.stdout.strip(), time.perf_counter() - start
-    return found
+def check(test: Callable[[], bool], *, well: str, hint: str) -> None:
+    """Say whether an exercise is solved; an unsolved one is no error, so the notebook goes on."""
+    try:
+        solved = bool(test())
+        why = ""
+    except Exception as error:  # whatever the reader's code raises is an answer not yet right
+        solved, why = False, f" ({type(error).__name__}: {error})"
+    print(f"✔ {well}" if solved else f"✘ Not yet: {hint}{why}")

@@ -1,59 +1,70 @@
-"""The machine code of a handler, to be read: `handler_assembly`."""
+"""A look at the machine code that a definition became: the LLVM text and the host's assembly."""
 
 from __future__ import annotations
 
 import re
+from functools import cache
+from typing import Any
 
-from vtbook.cpu import building, compiler, threaded
+from vtbook.cpu import building, compiler
 from vtbook.errors import VtbookError
 from vtbook.isa.definition import Instruction
 from vtbook.isa.instruction_set import InstructionSet
 from vtbook.isa.sets import RV64GC
 
-_SUFFIX = "look"
-_NOISE = re.compile(r"\s*(\.(?!L\w*:)|#|//|;)")
-"""Directives and comments of LLVM's assembly; labels such as ``.LBB0_1:`` are kept."""
+_SUFFIX = "shown"
+#: Directives and labels that say nothing about what the processor does.
+_NOISE = re.compile(r"\s*(\.(cfi_|p2align|type|size|globl|text|section|ident)|#|//)")
 
 
-def handler_assembly(name: str, *, isa: InstructionSet = RV64GC, short: bool = False) -> str:
-    """The host's assembly of one instruction's handler, as the compiled interpreter runs it.
+@cache
+def _module(instruction: Instruction) -> Any:
+    compiler.library().runtime(lambda text: None)  # numba resolves what definitions call
+    return building.group_module([instruction], frozenset(), _SUFFIX)
 
-    It is compiled anew, by the same steps and for the same processor; that takes a second or less.
 
-    Args:
-        name: the mnemonic of an instruction of `isa`, such as ``"addi"``.
-        isa: where it is defined, and which instructions have a two-byte form.
-        short: the handler of the two-byte form: it goes on two bytes later.
+def _definition(name: str | Instruction, isa: InstructionSet) -> Instruction:
+    if isinstance(name, Instruction):
+        return name
+    found = isa.instructions.get(name)
+    if found is None:
+        raise VtbookError(f"{isa.name} has no instruction {name!r} with a handler of its own")
+    return found
 
-    Returns:
-        Its instructions and labels, one a line, in LLVM's syntax for this processor.
 
-    Raises:
-        VtbookError: the set has no such instruction, or it has no two-byte form.
+def handler_assembly(name: str | Instruction, isa: InstructionSet = RV64GC) -> str:
+    """The host's assembly of an instruction's fast handler, as LLVM emits it for this processor.
+
+    It is the handler of the four-byte form whose target, if it branches, is in the same page.
+
+    Parameters
+    ----------
+    name: the mnemonic, such as ``"addi"``, or an instruction that a reader defined.
+    isa: where the mnemonic is looked up.
+
+    Raises VtbookError for a name that the set does not define.
     """
-    instruction = isa.instructions.get(name)
-    if not isinstance(instruction, Instruction):
-        raise VtbookError(f"{isa.name} has no instruction {name!r} that executes")
-    two_bytes = frozenset(c.target.name for c in isa.compressed.values())
-    if short and name not in two_bytes:
-        raise VtbookError(f"{name} has no two-byte form in {isa.name}; leave out short=True")
-    # The handlers of loads and stores refer to the runtime, so it must be there.
-    compiler.library().runtime(lambda text: None)
-    module = building.group_module([instruction], two_bytes, _SUFFIX)
-    text = building.target_machine().emit_assembly(module)
-    variant = 1 if short else 0
-    return _cut(text, threaded.handler_name(f"{name}.{_SUFFIX}", variant).strip('"'))
-
-
-def _cut(text: str, symbol: str) -> str:
-    """The instructions and labels of one function of an assembly text."""
-    lines = text.splitlines()
-    heads = {f"{symbol}:", f'"{symbol}":', f"_{symbol}:", f'"_{symbol}":'}  # macOS adds a _
-    start = next(n for n, line in enumerate(lines) if line.split("#")[0].strip() in heads)
-    kept = []
-    for line in lines[start + 1 :]:
-        if line.startswith((".Lfunc_end", "Lfunc_end")) or "-- End function" in line:
+    instruction = _definition(name, isa)
+    text = building.target_machine().emit_assembly(_module(instruction))
+    label = f"vt_{instruction.name}.{_SUFFIX}_0"
+    lines: list[str] = []
+    inside = False
+    for line in text.splitlines():
+        if re.match(rf'"?_?{re.escape(label)}"?:', line):
+            inside = True
+        elif inside and (".cfi_endproc" in line or re.match(r'"?_?vt_|\.Lfunc_end', line)):
             break
-        if line.strip() and not _NOISE.match(line):
-            kept.append(re.sub(r"\s+#.*$", "", line.expandtabs(8)).rstrip())
-    return "\n".join(kept)
+        elif inside and not _NOISE.match(line):
+            lines.append(_tidy(line))
+    return "\n".join(lines)
+
+
+def _tidy(line: str) -> str:
+    """One line without LLVM's remarks."""
+    return re.sub(r"\s*(#|//|@).*$", "", line).replace("\t", "    ").rstrip()
+
+
+def handler_llvm(name: str | Instruction, isa: InstructionSet = RV64GC) -> str:
+    """The optimised LLVM text of the same handler; arguments and errors as `handler_assembly`."""
+    instruction = _definition(name, isa)
+    return str(_module(instruction).get_function(f"vt_{instruction.name}.{_SUFFIX}_0"))
