@@ -94,8 +94,8 @@ def outside_seconds(limit: int, turns: int = 5) -> dict[str, float]:
         builds: list[tuple[str, list[str], Any, list[str], str | Path]] = []
         if qemu and gcc:
             builds.append(("qemu-riscv64", [qemu], gcc[0], ["-O2", "-static"], source))
-        for compiler in find_native_compilers()[:1]:
-            builds.append(("native", [], compiler, ["-O2"], material("sieve.c")))
+        native = find_native_compilers()[:1]
+        builds += [("native", [], c, ["-O2"], material("sieve.c")) for c in native]
         for name, runner, compiler, flags, program in builds:
             try:
                 made = toolchain.build(compiler, flags, [_MAIN, program])
@@ -218,9 +218,8 @@ def bars(values: dict[str, float], *, unit: str, title: str, alt: str, log: bool
     """Horizontal bars, the first on top, each with its value; `unit` labels the axis."""
     import matplotlib.pyplot as plt
 
-    ink = {
-        name: _INK for name in ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color")
-    } | {"ytick.color": _INK, "font.size": 11, "font.family": "sans-serif"}
+    coloured = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
+    ink = {**dict.fromkeys(coloured, _INK), "font.size": 11, "font.family": "sans-serif"}
     with plt.rc_context(ink):
         figure, axes = plt.subplots(figsize=(7.5, 0.46 * len(values) + 1.2), layout="constrained")
         names = list(values)[::-1]
