@@ -183,6 +183,8 @@ def twins() -> Twins:
     return Twins(RV64GC + Extension("Xreader", title, tuple(NEW)))
 
 
+DEVICE = 0x1000_0000
+
 #: Programs by the instruction that they are about. t0 points to fresh memory, a1 and a2 are given.
 PROGRAMS = {
     "mac": "mac a0, a1, a2; mac a0, a0, a0; mac zero, a1, a2; add a3, zero, zero",
@@ -274,6 +276,46 @@ def test_results_are_those_of_the_definitions(twins: Twins) -> None:
     stop = twins.run(9)
     assert (stop.executed, stop.trap.cause, stop.trap.value) == (3, 24, 4)
     assert twins.x[9] == 2
+
+
+class Ports:
+    """A device of 64 bytes at DEVICE that notes what is done to it."""
+
+    def __init__(self) -> None:
+        self.log: list[tuple[int, ...]] = []
+
+    def _check(self, address: int, size: int) -> None:
+        if not DEVICE <= address <= DEVICE + 64 - size:
+            raise LookupError(address)
+
+    def read(self, address: int, size: int) -> int:
+        self._check(address, size)
+        self.log.append((address, size))
+        return 0x0123_4567_89AB_CDEF & ((1 << 8 * size) - 1)
+
+    def write(self, address: int, size: int, value: int) -> None:
+        self._check(address, size)
+        self.log.append((address, size, value))
+
+
+@pytest.mark.parametrize("name", ["lpre", "nosrcst", "push2", "ldadd", "callt"])
+@pytest.mark.parametrize("start", [0, 8, 40, 52, 64])
+def test_a_definition_that_meets_a_device_happens_once(twins: Twins, name: str, start: int) -> None:
+    """Plain Python does it then, from its start: nothing that compiled code began may remain."""
+    ports = [Ports(), Ports()]
+    for hart, own in zip(twins.harts, ports, strict=True):
+        hart.bus = own
+        if not hart.device_count:
+            hart.map_device(DEVICE, DEVICE + 64)
+    try:
+        fields = {f"x{n}": DEVICE + start for n in (2, 5)}
+        twins.reset(program(name), **fields, x6=RAM + 20, x11=7, x12=9)
+        twins.run(6)
+        assert ports[0].log == ports[1].log
+        assert ports[1].log or start != 40
+    finally:
+        for hart in twins.harts:
+            hart.bus = None
 
 
 # --- definitions that are changed ----------------------------------------------------------------
@@ -390,3 +432,10 @@ def test_a_branch_that_is_not_taken_may_have_a_misaligned_target(wide_twins: Twi
     wide_twins.reset(BEFORE + ".word 0x00b51363\n.word 0xfeb51fe3\nnop\n", x10=1, x11=1)
     stop = wide_twins.run(4)
     assert (stop.reason, stop.executed) == (BUDGET, 4)
+
+
+def test_an_address_to_return_to_is_aligned_where_instructions_are(wide_twins: Twins) -> None:
+    """Without compressed instructions the two low bits of mepc are always zero (3.1.14)."""
+    wide_twins.reset("csrw mepc, a0\ncsrr a1, mepc\n", x10=RAM + 0x17)
+    wide_twins.run(2)
+    assert wide_twins.x[11] == RAM + 0x14

@@ -91,6 +91,7 @@ for _row, _csr in enumerate(TABLE, 1):
     MASK[_row] = _signed(_csr.writable)
     ONES[_row] = _signed(_csr.constant)
 KIND[0] = ABSENT
+MEPC = BY_NAME["mepc"].number
 assert all(c.field in (HART.names or ()) for c in TABLE if c.field)
 
 
@@ -138,6 +139,8 @@ def write_csr(h, number, new):
         set_word(h, WHERE[row], new - (h.instret + 1))
     elif kind != CONSTANT:
         old = word(h, WHERE[row])
+        if number == MEPC:  # no instruction begins between (privileged spec 3.1.14)
+            mask = mask & ~h.ialign
         if kind == STATUS:
             mode = (new >> 11) & 3
             if mode == 1 or mode == 2:  # MPP holds only modes that exist

@@ -53,6 +53,7 @@ _ENGINE = [
     ("trap_exits", "i8"),  # 1: a trap leaves the loop instead of going to mtvec
     ("reason", "i8"),  # why compiled code left the loop
     ("target", "i8"),  # instret at which the budget ends
+    ("before", "i8", (128,)),  # the architecture's fields before an instruction, see ``threaded``
     ("left", "i8"),  # budget left, less the instructions to the end of the current chain
     ("slot", "i8"),  # address of the decoded record where the loop stopped
     ("page_pc", "i8"),  # virtual address of the page being executed
@@ -81,6 +82,9 @@ _ENGINE = [
 
 HART = np.dtype(_ARCHITECTURE + _ENGINE, align=True)
 ARCHITECTURAL = tuple(name for name, *_ in _ARCHITECTURE)
+
+
+assert HART.fields["zero"][1] <= 128 * 8  # type: ignore[index] # "before" has room
 
 
 def offset(field: str) -> int:

@@ -89,6 +89,7 @@ def declarations() -> str:
     return (
         goto_text()
         + "declare void @llvm.assume(i1)\n"
+        + "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)\n"
         + f"declare {CONVENTION} void @vt_budget({ARGUMENTS})\n"
         + "".join(f"declare {CONVENTION} void @vt_leave_{n}({ARGUMENTS})\n" for n in REASONS)
     )
@@ -196,6 +197,20 @@ def _taken(body: Body, mark: str, d: str, far: bool) -> str:
     )
 
 
+def _keep(back: bool) -> str:
+    """Copy the architecture's fields to the record's ``before``, or back from there.
+
+    For definitions that change something before they load or store: if memory then turns out to be
+    Python's (a device, a watched address), Python runs the instruction from its start.
+    """
+    mark = "%restore" if back else "%keep"
+    ends = f"ptr %h, ptr {mark}" if back else f"ptr {mark}, ptr %h"
+    size = offset("zero")
+    return _field(mark, "before") + (
+        f"  call void @llvm.memcpy.p0.p0.i64({ends}, i64 {size}, i1 false)\n"
+    )
+
+
 def _step(variant: int) -> int:
     """Bytes from a record to that of the next instruction."""
     return SLOT if variant & SHORT else 2 * SLOT
@@ -215,6 +230,7 @@ def handler(body: Body, variant: int, slow: bool = False) -> str:
     """
     far = bool(variant & FAR)
     text = _begin(handler_name(body.name, variant, slow))
+    text += _keep(back=False) if body.traits.changes_first else ""
     text += _call(body, "", "%d", far or body.traits.uses_pc)
     text += (
         "  switch i32 %status, label %fault [\n    i32 0, label %next\n"
@@ -236,7 +252,8 @@ def handler(body: Body, variant: int, slow: bool = False) -> str:
     if body.restartable:
         text += "miss:\n" + _tail("@" + handler_name(body.name, variant & SHORT, slow=True))
     text += "trap:\n" + _tail(f"@vt_leave_{TRAP}")
-    text += "fault:\n" + _tail(f"@vt_leave_{PYTHON}") + "}\n"
+    text += "fault:\n" + (_keep(back=True) if body.traits.changes_first else "")
+    text += _tail(f"@vt_leave_{PYTHON}") + "}\n"
     return text
 
 

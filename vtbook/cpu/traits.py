@@ -33,6 +33,7 @@ class Traits:
     restartable: one memory access at most, and nothing is changed before anything that may leave
     the definition (that access, a trap): it can begin again.
     uses_memory: it loads or stores.
+    changes_first: it may change something before it loads or stores.
     """
 
     uses_pc: bool
@@ -45,6 +46,7 @@ class Traits:
     ends_chain: bool
     restartable: bool
     uses_memory: bool
+    changes_first: bool
 
 
 CAUTIOUS = Traits(
@@ -58,6 +60,7 @@ CAUTIOUS = Traits(
     ends_chain=False,
     restartable=False,
     uses_memory=True,
+    changes_first=True,
 )
 
 
@@ -95,6 +98,7 @@ def traits_of(instruction: Instruction) -> Traits:
         ends_chain=_ends(body),
         restartable=_is_restartable(body, function, names, called),
         uses_memory=bool(names & MEMORY),
+        changes_first=bool(names & MEMORY) and _changes_first(body, function, called),
     )
 
 
@@ -265,6 +269,12 @@ def _is_restartable(body: ast.AST, function: Any, names: set[str], called: set[s
     if sum(isinstance(n, ast.Call) and _called_name(n) in MEMORY for n in ast.walk(body)) > 1:
         return False
     return not _changes_before_leaving(body, referenced_functions(function))
+
+
+def _changes_first(body: ast.AST, function: Any, called: set[str]) -> bool:
+    if called & MEMORY or any(isinstance(n, ast.For | ast.While) for n in ast.walk(body)):
+        return True
+    return _changes_before_leaving(body, referenced_functions(function))
 
 
 def _changes_before_leaving(body: ast.AST, functions: dict[str, types.FunctionType]) -> bool:
