@@ -13,6 +13,7 @@ import tempfile
 import threading
 import types
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -210,10 +211,12 @@ def library() -> Library:
 
 def _write_atomically(path: Path, data: bytes) -> None:
     """Write a cache file so that another process never sees half of it; a full disk is no error."""
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(data)
-        os.replace(file.name, path)
-    except OSError:
-        return
+        file = tempfile.NamedTemporaryFile(dir=path.parent, delete=False)
+        try:
+            with file:
+                file.write(data)
+            os.replace(file.name, path)
+        except OSError:
+            os.unlink(file.name)
