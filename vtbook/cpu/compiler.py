@@ -213,7 +213,7 @@ def _write_atomically(path: Path, data: bytes) -> None:
     """Write a cache file so that another process never sees half of it; a full disk is no error."""
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = tempfile.NamedTemporaryFile(dir=path.parent, delete=False)
+        file = tempfile.NamedTemporaryFile(dir=path.parent, delete=False)  # noqa: SIM115
         try:
             with file:
                 file.write(data)
