@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from vtbook.errors import VtbookError
-from vtbook.isa.encoding import Encoding, EncodingError, parse_encoding
+from vtbook.isa.encoding import Encoding, parse_encoding
 
 
 class DefinitionError(VtbookError):
@@ -131,24 +131,10 @@ class Extension:
     @classmethod
     def of(cls, name: str, title: str, namespace: Mapping[str, Any]) -> Extension:
         """The extension made of all instructions in a module's namespace, in order."""
-        import dataclasses
-
         members = {
-            id(item): dataclasses.replace(item, extension=name)
+            id(item): replace(item, extension=name)
             for item in namespace.values()
             if isinstance(item, Instruction) and item.function.__module__ == namespace["__name__"]
         }
         short = [item for item in namespace.values() if isinstance(item, Compressed)]
         return cls(name, title, tuple(members.values()) + tuple(short))
-
-
-__all__ = [
-    "Compressed",
-    "DefinitionError",
-    "EncodingError",
-    "Extension",
-    "Instruction",
-    "Iterable",
-    "compressed",
-    "instruction",
-]

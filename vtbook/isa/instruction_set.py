@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -54,14 +55,12 @@ class InstructionSet:
 
     def _resolve_compressed(self) -> None:
         """Short forms expand to this set's own instruction of that name, or are left out."""
-        import dataclasses
-
         for name, short in list(self.compressed.items()):
             target = self.instructions.get(short.target.name)
             if target is None:
                 del self.compressed[name]
             elif target is not short.target:
-                self.compressed[name] = dataclasses.replace(short, target=target)
+                self.compressed[name] = replace(short, target=target)
 
     def _file(self, spelling: Instruction | Compressed) -> None:
         """Put an encoding into every bucket of low bits that it may match."""
