@@ -80,7 +80,7 @@ def test_constraints_pin_versions_and_nothing_else():
     pinned = {x.partition("==")[0].lower().replace("_", "-") for x in lines}
     project = tomllib.loads(contents(ROOT / "pyproject.toml"))["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["test"], *extras["guests"]]
+    wanted = [*project["dependencies"], *(x for extra in extras.values() for x in extra)]
     names = {re.match(r"[\w.-]+", x)[0].lower().replace("_", "-") for x in wanted}
     assert names <= pinned
 
@@ -152,7 +152,7 @@ def test_notebooks_are_stripped(path):
 
 
 def test_the_readme_and_the_checks_install_in_the_same_way():
-    command = "python3 -m pip install -c constraints.txt -e '.[test,guests]'"
+    command = "python3 -m pip install -c constraints.txt -e '.[test,guests,site,cluster]'"
     assert command in contents(ROOT / "README.md")
     assert command.replace("install", "install -q") in contents(ROOT / ".ci" / "run")
 

@@ -8,7 +8,7 @@ import pytest
 
 import vtbook as package
 from tests.course.conftest import environment
-from vtbook.course.cli import parse_count
+from vtbook.course.commands.machines import parse_count
 
 HEAVY = {"numpy", "numba", "llvmlite", "jupyterlab", "matplotlib", "ipywidgets"}
 

@@ -54,7 +54,8 @@ def files(tmp_path, monkeypatch):
             (tmp_path / f"{name}.js").write_text(text)
             (tmp_path / f"{name}.css").write_text("")
         (tmp_path / "common.css").write_text("")
-        (tmp_path / "strings.json").write_text('{"common": {}, "registers": {}, "w": {"en": {}}}')
+        (tmp_path / "strings.json").write_text('{"common": {}, "registers": {}}')
+        (tmp_path / "w.strings.json").write_text('{"en": {}}')
 
     yield write
     front_end.cache_clear()

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 
 import pytest
 
+from tests.lab_server import EXECUTE, KERNEL, running_lab
 from vtbook.widgets import export_notebook
 
 pytest.importorskip("jupyterlab", reason="needs JupyterLab")
@@ -21,49 +14,13 @@ pytest.importorskip("jupyterlab", reason="needs JupyterLab")
 KERNEL_TIMEOUT = 60_000  # milliseconds
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def lab(notebook, tmp_path_factory):
-    """The address of a notebook in a running JupyterLab, and its file; settings are its own."""
+    """The address of a notebook in a running JupyterLab, and its file."""
     root = tmp_path_factory.mktemp("lab")
     shutil.copy(notebook, root / "steps.ipynb")
-    port = free_port()
-    own = {name: str(root / name) for name in ("config", "settings", "workspaces", "runtime")}
-    environment = {
-        **os.environ,
-        "JUPYTER_CONFIG_DIR": own["config"],
-        "JUPYTERLAB_SETTINGS_DIR": own["settings"],
-        "JUPYTERLAB_WORKSPACES_DIR": own["workspaces"],
-        "JUPYTER_RUNTIME_DIR": own["runtime"],
-    }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-    command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
-    token = secrets.token_hex(16)
-    command += [f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={token}"]
-    command += ["--LabApp.expose_app_in_browser=True"]
-    address = f"http://127.0.0.1:{port}"
-    log = root / "server.log"
-    with log.open("w") as out:
-        server = subprocess.Popen(command, env=environment, stdout=out, stderr=out, cwd=root)
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{address}/login", timeout=2).close()
-                break
-            except (urllib.error.URLError, OSError):
-                assert server.poll() is None, log.read_text()
-                time.sleep(0.1)
-        else:
-            pytest.fail(f"JupyterLab did not start:\n{log.read_text()}")
-        yield f"{address}/lab/tree/steps.ipynb?token={token}", root / "steps.ipynb"
-    finally:
-        server.terminate()
-        server.wait(20)
+    with running_lab(root) as at:
+        yield at("lab/tree/steps.ipynb"), root / "steps.ipynb"
 
 
 def test_the_widget_lives_in_jupyterlab_and_in_what_it_saves(lab, open_page, tmp_path):
@@ -75,10 +32,8 @@ def test_the_widget_lives_in_jupyterlab_and_in_what_it_saves(lab, open_page, tmp
         viewport={"width": 1280, "height": 1000},
     )
     # Cells run before the kernel is there would bring up a dialog that asks for one.
-    kernel = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status"
-    page.wait_for_function(f"{kernel} === 'idle'", timeout=KERNEL_TIMEOUT)
-    execute = "([name, args]) => { jupyterapp.commands.execute(name, args); }"
-    page.evaluate(execute, ["notebook:run-all-cells", {}])
+    page.wait_for_function(f"{KERNEL} === 'idle'", timeout=KERNEL_TIMEOUT)
+    page.evaluate(EXECUTE, ["notebook:run-all-cells", {}])
     root = page.locator(".vtb").first
     root.wait_for(timeout=KERNEL_TIMEOUT)
 
@@ -102,13 +57,13 @@ def test_the_widget_lives_in_jupyterlab_and_in_what_it_saves(lab, open_page, tmp
 
     # The theme follows JupyterLab's.
     assert root.get_attribute("data-vtb-theme") == "light"
-    page.evaluate(execute, ["apputils:change-theme", {"theme": "JupyterLab Dark"}])
+    page.evaluate(EXECUTE, ["apputils:change-theme", {"theme": "JupyterLab Dark"}])
     page.wait_for_selector(".vtb[data-vtb-theme=dark]", timeout=KERNEL_TIMEOUT)
 
     # The notebook that JupyterLab saves with the widgets' state becomes a live page.
-    page.evaluate(execute, ["@jupyter-widgets/jupyterlab-manager:saveWidgetState", {}])
+    page.evaluate(EXECUTE, ["@jupyter-widgets/jupyterlab-manager:saveWidgetState", {}])
     for _ in range(100):
-        page.evaluate(execute, ["docmanager:save", {}])
+        page.evaluate(EXECUTE, ["docmanager:save", {}])
         page.wait_for_timeout(100)
         if "widget-state+json" in file.read_text(encoding="utf-8"):
             break

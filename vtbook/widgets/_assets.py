@@ -4,7 +4,7 @@ The files are ordinary ES modules that import one another by ``./name.js``, so t
 as they stand. Joining is textual and there is no build step: each module once, imported ones
 first, without its ``import`` statements and the word ``export``. All share one scope, so a name
 may be declared at the top of one module only. ``import STRINGS from "./strings.json"`` becomes
-what `widget_strings` returns of that file.
+what `widget_strings` returns: the labels of all widgets and those in ``name.strings.json``.
 """
 
 from __future__ import annotations
@@ -52,8 +52,7 @@ def widget_strings(name: str) -> dict[str, Any]:
     The register names, which no language changes, come along as ``"registers"``.
     """
     table = json.loads(_read("strings.json"))
-    shared = {part: table[part] for part in ("common", "registers")}
-    return {**shared, "widget": table[name]}
+    return {**table, "widget": json.loads(_read(f"{name}.strings.json"))}
 
 
 def register_names() -> dict[str, list[str]]:
