@@ -16,7 +16,7 @@ from vtbook.errors import VtbookError
 
 START = Path("chapters", "00-start.ipynb")
 PACKAGE = Path(__file__).resolve().parents[1]
-BOOK_FOLDERS = ("chapters", "exercises")
+BOOK_FOLDERS = ("chapters", "exercises", "solutions")
 
 
 class LabError(VtbookError):

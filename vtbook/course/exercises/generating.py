@@ -8,12 +8,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from vtbook.course.exercises.form import (
-    exercises_of,
     is_grade,
     is_locked,
     is_solution,
     is_variant,
     nbgrader_data,
+    points_of,
     validate,
     wrong,
 )
@@ -67,16 +67,17 @@ def instructor_version(nb: NotebookNode, seed: int = 0) -> NotebookNode:
     """The notebook with its placeholders filled, and with solutions and hidden tests in it.
 
     It is what nbgrader takes as the source of an assignment. It has no outputs, and not the
-    ``variant`` cell. The seed and the sum of points are in ``metadata.vtbook``.
+    ``variant`` cell. The seed and the sum of points are in ``metadata.vtbook``, and fill
+    ``{{ seed }}`` and ``{{ points }}``.
 
     Raises:
         ExerciseError: the solution's form is wrong, or a placeholder has no value.
     """
     validate(nb)
-    values = variant_values(nb, seed)
+    points = points_of(nb)
+    values = {**variant_values(nb, seed), "points": points, "seed": seed}
     made = copy.deepcopy(nb)
     made.cells = [_filled(made, cell, values) for cell in made.cells if not is_variant(cell)]
-    points = sum(exercise.points for exercise in exercises_of(made))
     made.metadata["vtbook"] = {**made.metadata["vtbook"], "points": points, "seed": seed}
     for cell in made.cells:
         if cell.cell_type == "code":

@@ -1,0 +1,52 @@
+"""Run an exercise notebook in this process, as IPython runs cells, and see what each check says."""
+
+from __future__ import annotations
+
+import io
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+
+import nbformat
+from IPython.core.interactiveshell import InteractiveShell
+
+from vtbook.course.exercises import exercises_of
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check cell did: the points by nbgrader's rules, and all that a student can read."""
+
+    points: float
+    said: str
+
+
+class Session:
+    """A fresh namespace, in which the cells of one notebook run."""
+
+    def __init__(self, nb: nbformat.NotebookNode) -> None:
+        self.nb = nb
+        self.shell = InteractiveShell()
+        self.exercises = exercises_of(nb)
+        self.checks = {exercise.check.id: exercise for exercise in self.exercises}
+
+    def run(self, source: str) -> tuple[object, BaseException | None, str]:
+        """Run one cell; its value, what it raised, and what it printed."""
+        out = io.StringIO()
+        with redirect_stdout(out):
+            done = self.shell.run_cell(source, store_history=False)
+        return done.result, done.error_before_exec or done.error_in_exec, out.getvalue()
+
+    def results(self, answers: dict[str, str] | None = None) -> dict[str, Result]:
+        """Run all cells, with other answers if given; by exercise (``ex1``), what its check did."""
+        found = {}
+        for cell in self.nb.cells:
+            if cell.cell_type != "code":
+                continue
+            source = (answers or {}).get(cell.id, cell.source)
+            value, error, printed = self.run(source)
+            if cell.id in self.checks:
+                exercise = self.checks[cell.id]
+                is_number = isinstance(value, int | float) and not isinstance(value, bool)
+                earned = value if is_number else exercise.points
+                found[exercise.name] = Result(0 if error else earned, f"{printed}{error or ''}")
+        return found
