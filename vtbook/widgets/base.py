@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import anywidget
-from traitlets import Unicode, validate
+from traitlets import Unicode, default, validate
 
 from vtbook.errors import VtbookError
 from vtbook.widgets._assets import widget_strings
@@ -22,9 +23,14 @@ class BookWidget(anywidget.AnyWidget):
 
     Attributes:
         language: Language of the labels, one of `LANGUAGES`; ``"pt-BR"`` is taken as ``"pt"``.
+            ``VTBOOK_LANGUAGE`` in the environment gives the usual one.
     """
 
     language = Unicode("en").tag(sync=True)
+
+    @default("language")
+    def _usual_language(self) -> str:
+        return os.environ.get("VTBOOK_LANGUAGE") or "en"
 
     @validate("language")
     def _known_language(self, proposal: dict[str, Any]) -> str:
@@ -35,6 +41,10 @@ class BookWidget(anywidget.AnyWidget):
                 f"use language= one of {', '.join(LANGUAGES)}"
             )
         return language
+
+    def heading(self) -> str:
+        """Return what the widget shows, in a few words: the title of a page made of it."""
+        return type(self).__name__
 
     def fallback_html(self) -> str:
         """Return what to show, as plain HTML, where the interactive widget cannot run."""

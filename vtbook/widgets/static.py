@@ -51,7 +51,7 @@ def static_html(widget: BookWidget, *, page: bool = False) -> str:
     body = _piece(state, widget.fallback_html(), str(widget.model_id or uuid4().hex), set())
     if not page:
         return body
-    title = escape(state.get("trace", {}).get("title", type(widget).__name__))
+    title = escape(widget.heading())
     return (
         f'<!DOCTYPE html>\n<html lang="{escape(widget.language)}">\n<head>\n'
         '<meta charset="utf-8">\n<meta name="color-scheme" content="light dark">\n'

@@ -1,30 +1,13 @@
 // The stepper: one recorded execution, step by step. Panels: program, registers (with an
 // inspector of one value), CSRs, memory, console; above them the controls and the step in words.
 
-import { el, listenToKeys, Player, setText, transport, translator, watchTheme } from "./common.js";
+import { el, Player, setText } from "./common.js";
+import { bookWidget, headerLine, panel, readout, wordsBox } from "./widget.js";
 import { applyStep, F_NAMES, initialState, isInterrupt, overlap, X_NAMES } from "./trace.js";
 import { effects, eventWords, startWords } from "./narrate.js";
 import { byteView } from "./memory.js";
 import { inspector, registerGrid } from "./registers.js";
 import { listingView } from "./listing.js";
-import STRINGS from "./strings.json";
-
-function panel(name, title, ...children) {
-  const heading = el("div", { class: "vtb-panel-title" }, title);
-  const head = el("div", { class: "vtb-panel-head" }, heading);
-  const body = el(
-    "div",
-    { class: `vtb-panel vtb-${name}`, role: "group", "aria-label": title },
-    head,
-    ...children,
-  );
-  return { body, head };
-}
-
-function readout(label) {
-  const value = el("span", { class: "vtb-readout-value" });
-  return { value, element: el("span", { class: "vtb-readout" }, el("span", {}, label), " ", value) };
-}
 
 // --- Header and step in words -------------------------------------------------------------------
 
@@ -39,10 +22,8 @@ function header(trace, t) {
   const modes = new Set([trace.initial.mode, ...entered.map(([, name]) => name)]);
   const modeText = (name) => `${name} (${t(`mode_${name}`)})`;
   mode.value.style.minWidth = `${Math.max(...[...modes].map((name) => modeText(name).length))}ch`;
-  const title = el("div", { class: "vtb-title" }, trace.title);
-  const readouts = el("div", { class: "vtb-readouts" }, mode.element, pc.element, count.element);
   return {
-    element: el("div", { class: "vtb-header" }, title, readouts),
+    element: headerLine(trace.title, mode, pc, count),
     update(state) {
       setText(pc.value, `0x${state.pc}`);
       setText(mode.value, modeText(state.mode));
@@ -52,40 +33,23 @@ function header(trace, t) {
 }
 
 function wordsView(trace, t) {
-  const address = el("span", { class: "vtb-address" });
-  const text = el("span", { class: "vtb-words-code" });
-  const body = el("div", { class: "vtb-words-body" });
-  const kind = el("span", { class: "vtb-event-kind" });
-  const said = el("span", {});
-  const event = el("div", { class: "vtb-event" }, kind, " ", said);
-  const head = el("div", { class: "vtb-words-head" }, address, " ", text, " ", event);
-  const element = el("div", { class: "vtb-words", role: "status", "aria-live": "polite" });
-  element.append(head, " ", body);
+  const box = wordsBox();
   const labels = new Map(trace.listing.filter((line) => line[3]).map((line) => [line[0], line[3]]));
   const csrNames = trace.initial.csrs.map(([name]) => name);
   return {
-    element,
+    element: box.element,
     update(state, player) {
-      // While it plays, assistive software is not told every step.
-      element.setAttribute("aria-live", player.playing ? "off" : "polite");
       const { record } = player;
-      address.hidden = record === null;
-      if (record === null) {
-        setText(text, t("say_start"));
-        text.classList.add("vtb-plain");
-        setText(body, startWords(state, t));
-      } else {
-        const before = isInterrupt(record.event) ? `${t("say_interrupted")} ` : "";
-        text.classList.remove("vtb-plain");
-        setText(address, record.executed.address);
-        setText(text, before + record.executed.text);
-        setText(body, effects(state, record, { t, csrNames, labels }));
-      }
       const words = eventWords(record?.event ?? null, t);
-      event.hidden = words === null;
-      event.dataset.kind = record?.event?.kind ?? "";
-      setText(kind, words?.kind ?? "");
-      setText(said, words?.text ?? "");
+      const event = words && { kind: record.event.kind, label: words.kind, text: words.text };
+      if (record === null) {
+        box.show(player, { code: t("say_start"), plain: true, body: startWords(state, t), event });
+        return;
+      }
+      const before = isInterrupt(record.event) ? `${t("say_interrupted")} ` : "";
+      const { address, text } = record.executed;
+      const body = effects(state, record, { t, csrNames, labels });
+      box.show(player, { address, code: before + text, body, event });
     },
   };
 }
@@ -237,21 +201,11 @@ function consolePanel(state, t) {
 
 // --- The widget --------------------------------------------------------------------------------------
 
-function mount(model, host) {
+function build({ model, t }) {
   const trace = model.get("trace");
-  const t = translator(STRINGS, model.get("language"));
   const wanted = model.get("panels");
   const state = initialState(trace);
   const player = new Player(trace.steps.length, (i) => applyStep(state, trace.steps[i]));
-  const root = el("div", {
-    class: "vtb vtb-stepper",
-    tabindex: 0,
-    role: "group",
-    lang: model.get("language"),
-    "aria-label": `${t("widget")}: ${trace.title}`,
-    "data-lm-suppress-shortcuts": "true",
-  });
-  const stopTheme = watchTheme(root);
   const top = header(trace, t);
   const words = wordsView(trace, t);
   const inspect = inspector(state, t);
@@ -274,53 +228,24 @@ function mount(model, host) {
   if (!wanted.includes("registers") && has.csrs && wanted.includes("csrs")) {
     panels[wanted.filter((name) => has[name]).indexOf("csrs")].element.append(inspect.element);
   }
-  const body = el("div", { class: "vtb-panels" }, ...panels.map((one) => one.element));
-  root.append(
-    top.element,
-    transport(player, t),
-    words.element,
-    body,
-    el("div", { class: "vtb-keys" }, t("keys")),
-  );
-  listenToKeys(root, player);
-  host.append(root);
-
-  const update = () => {
-    top.update(state);
-    words.update(state, player);
-    inspect.update();
-    for (const one of panels) one.update(player.record, player);
-  };
-  const fromModel = () => player.seek(model.get("step"));
-  player.subscribe(() => {
-    update();
-    model.set("step", player.index);
-    if (!player.playing) model.save_changes(); // the kernel hears where a move ended
-  });
-  player.seek(model.get("step"));
-  update();
-  model.on("change:step", fromModel);
-  return () => {
-    model.off("change:step", fromModel);
-    player.dispose();
-    stopTheme();
-    for (const one of panels) one.dispose?.();
-    root.remove();
+  return {
+    label: `${t("widget")}: ${trace.title}`,
+    player,
+    head: [top.element],
+    body: [
+      words.element,
+      el("div", { class: "vtb-panels" }, ...panels.map((one) => one.element)),
+    ],
+    update() {
+      top.update(state);
+      words.update(state, player);
+      inspect.update();
+      for (const one of panels) one.update(player.record, player);
+    },
+    dispose() {
+      for (const one of panels) one.dispose?.();
+    },
   };
 }
 
-function render({ model, el: host }) {
-  let unmount = mount(model, host);
-  const again = () => {
-    unmount();
-    unmount = mount(model, host);
-  };
-  const names = ["change:trace", "change:language", "change:panels"];
-  for (const name of names) model.on(name, again);
-  return () => {
-    for (const name of names) model.off(name, again);
-    unmount();
-  };
-}
-
-export default { render };
+export default bookWidget({ name: "stepper", remount: ["trace", "panels"], build });

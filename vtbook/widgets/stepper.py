@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from traitlets import Dict, Int, List, Unicode, validate
+from traitlets import Dict, List, Unicode, validate
 
 from vtbook.errors import VtbookError
 from vtbook.widgets._assets import front_end
-from vtbook.widgets.base import BookWidget, labels
+from vtbook.widgets.base import labels
 from vtbook.widgets.fallback import step_table
+from vtbook.widgets.stepping import SteppingWidget
 from vtbook.widgets.trace_schema import validate_trace
 
 PANELS = ("listing", "registers", "csrs", "memory", "console")
 """Panels of a stepper. One with nothing to show (no CSR recorded, say) is left out."""
 
 
-class Stepper(BookWidget):
+class Stepper(SteppingWidget):
     """Show a recorded execution and let the reader move through it.
 
     Buttons, slider and keys move: left and right arrow one step, page up and down ten, home and
@@ -40,7 +41,6 @@ class Stepper(BookWidget):
     _esm, _css = front_end("stepper")
 
     trace = Dict().tag(sync=True)
-    step = Int(0).tag(sync=True)
     panels = List(Unicode(), default_value=list(PANELS)).tag(sync=True)
 
     def __init__(
@@ -61,13 +61,6 @@ class Stepper(BookWidget):
         validate_trace(proposal["value"])
         return proposal["value"]
 
-    @validate("step")
-    def _step_of_trace(self, proposal: dict[str, Any]) -> int:
-        steps = len(self.trace["steps"])
-        if not 0 <= proposal["value"] <= steps:
-            raise VtbookError(f"Stepper: there is no step {proposal['value']}; use 0 to {steps}")
-        return proposal["value"]
-
     @validate("panels")
     def _known_panels(self, proposal: dict[str, Any]) -> list[str]:
         for name in proposal["value"]:
@@ -77,9 +70,13 @@ class Stepper(BookWidget):
                 )
         return proposal["value"]
 
-    def __repr__(self) -> str:
-        steps = len(self.trace["steps"])
-        return f"<Stepper: {self.trace['title']}, step {self.step} of {steps}>"
+    def steps(self) -> int:
+        """Return the number of recorded steps."""
+        return len(self.trace["steps"])
+
+    def heading(self) -> str:
+        """Return the title of the recording."""
+        return self.trace["title"]
 
     def fallback_html(self) -> str:
         """Return the steps as a table, at most the first hundred."""
