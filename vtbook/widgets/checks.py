@@ -121,27 +121,3 @@ check_hex = matching(
     "a 64-bit number in hexadecimal (lower case, no 0x, no leading zeros)",
 )
 check_bytes = matching("(?:[0-9a-f]{2})*", "bytes in hexadecimal (two lower-case digits each)")
-
-
-def flag(value: Any, path: str) -> bool:
-    """True or False."""
-    if not isinstance(value, bool):
-        raise DataError(path, f"{value!r} is not True or False")
-    return value
-
-
-def hexadecimal(value: Any, path: str) -> int:
-    """A 64-bit number as the data writes it: hexadecimal digits, lower case, no 0x."""
-    if not isinstance(value, str) or not re.fullmatch("0|[1-9a-f][0-9a-f]{0,15}", value):
-        raise DataError(
-            path, f"{value!r} is not a 64-bit number in hexadecimal (lower case, no 0x)"
-        )
-    return int(value, 16)
-
-
-def index(value: Any, path: str, count: int, what: str) -> int:
-    """An index of one of `count` things."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < count:
-        use = f"use 0 to {count - 1}" if count else "there are none"
-        raise DataError(path, f"there is no {what} {value!r}; {use}")
-    return value

@@ -6,11 +6,17 @@ one, by path: ``steps[3][1][1]: there is no register x40; use 0 to 31``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
-from vtbook.errors import VtbookError
+from vtbook.widgets.checks import DataError as TraceError
+from vtbook.widgets.checks import check_bytes as _bytes
+from vtbook.widgets.checks import check_count as _count
+from vtbook.widgets.checks import check_fields as _fields
+from vtbook.widgets.checks import check_hex as _hex
+from vtbook.widgets.checks import check_list as _list
+from vtbook.widgets.checks import check_text as _text
+from vtbook.widgets.checks import matching, one_of
 
 FORMAT = "vtbook-trace"
 VERSION = 1
@@ -25,23 +31,11 @@ EVENT_KINDS = {
 }
 """Kinds of event, and what each means."""
 
-_HEX64 = re.compile(r"0|[1-9a-f][0-9a-f]{0,15}")
-_BYTES = re.compile(r"(?:[0-9a-f]{2})*")
-_ENCODING = re.compile(r"(?:[0-9a-f]{4}){1,4}")
-
-
-class TraceError(VtbookError):
-    """A trace, or a value given to build one, does not fit the schema.
-
-    Attributes:
-        path: Where in the trace, as in ``steps[3][1]``.
-        problem: What is wrong there and what would be right.
-    """
-
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
-        self.path = path
-        self.problem = problem
+_encoding = matching(
+    "(?:[0-9a-f]{4}){1,4}", "an encoding in hexadecimal (4 digits for each 2 bytes)"
+)
+_mode = one_of(MODES, "privilege mode")
+_kind = one_of(EVENT_KINDS, "kind of event")
 
 
 def validate_trace(trace: Any) -> None:
@@ -135,54 +129,6 @@ def _check_change(change: Any, where: str, sizes: dict[str, int]) -> None:
     if size is not None and change[1] >= size:
         use = f"use 0 to {size - 1}" if size else "the initial state has none"
         raise TraceError(f"{where}[1]", f"there is no {change[0]} register {change[1]}; {use}")
-
-
-def _fields(value: dict[str, Any], path: str, names: tuple[str, ...]) -> None:
-    for name in names:
-        if name not in value:
-            raise TraceError(path, f"has no '{name}'")
-    for name in value:
-        if name not in names:
-            raise TraceError(path, f"has an unknown key '{name}'; known are {', '.join(names)}")
-
-
-def _list(value: Any, path: str) -> list[Any]:
-    if not isinstance(value, list | tuple):
-        raise TraceError(path, f"is a {type(value).__name__}; it must be a list")
-    return list(value)
-
-
-def _text(value: Any, path: str) -> None:
-    if not isinstance(value, str):
-        raise TraceError(path, f"is a {type(value).__name__}; it must be text")
-
-
-def _matches(pattern: re.Pattern[str], wanted: str) -> Callable[[Any, str], None]:
-    def check(value: Any, path: str) -> None:
-        if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise TraceError(path, f"{value!r} is not {wanted}")
-
-    return check
-
-
-_hex = _matches(_HEX64, "a 64-bit number in hexadecimal (lower case, no 0x, no leading zeros)")
-_bytes = _matches(_BYTES, "bytes in hexadecimal (two lower-case digits each)")
-_encoding = _matches(_ENCODING, "an encoding in hexadecimal (4 digits for each 2 bytes)")
-
-
-def _count(value: Any, path: str, least: int = 0) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise TraceError(path, f"{value!r} is not a whole number of at least {least}")
-
-
-def _mode(value: Any, path: str) -> None:
-    if value not in MODES:
-        raise TraceError(path, f"{value!r} is no privilege mode; use one of {', '.join(MODES)}")
-
-
-def _kind(value: Any, path: str) -> None:
-    if value not in EVENT_KINDS:
-        raise TraceError(path, f"{value!r} is no kind of event; use {', '.join(EVENT_KINDS)}")
 
 
 def _details(value: Any, path: str) -> None:
