@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import nbformat
 from IPython.core.interactiveshell import InteractiveShell
 
-from vtbook.course.exercises import exercises_of
+from vtbook.course.exercises import Exercise, exercises_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,6 @@ class Session:
         self.nb = nb
         self.shell = InteractiveShell()
         self.exercises = exercises_of(nb)
-        self.checks = {exercise.check.id: exercise for exercise in self.exercises}
 
     def run(self, source: str) -> tuple[object, BaseException | None, str]:
         """Run one cell; its value, what it raised, and what it printed."""
@@ -36,17 +35,22 @@ class Session:
             done = self.shell.run_cell(source, store_history=False)
         return done.result, done.error_before_exec or done.error_in_exec, out.getvalue()
 
-    def results(self, answers: dict[str, str] | None = None) -> dict[str, Result]:
-        """Run all cells, with other answers if given; by exercise (``ex1``), what its check did."""
+    def check(self, exercise: Exercise, answer: str) -> Result:
+        """Run an answer and the check of its exercise."""
+        self.run(answer)
+        value, error, printed = self.run(exercise.check.source)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        earned = float(value) if is_number else exercise.points
+        return Result(0 if error else earned, f"{printed}{error or ''}")
+
+    def results(self) -> dict[str, Result]:
+        """Run all cells; by exercise (``ex1``), what its check did."""
         found = {}
+        answers = {exercise.answer.id: exercise for exercise in self.exercises}
+        checks = {exercise.check.id for exercise in self.exercises}
         for cell in self.nb.cells:
-            if cell.cell_type != "code":
-                continue
-            source = (answers or {}).get(cell.id, cell.source)
-            value, error, printed = self.run(source)
-            if cell.id in self.checks:
-                exercise = self.checks[cell.id]
-                is_number = isinstance(value, int | float) and not isinstance(value, bool)
-                earned = value if is_number else exercise.points
-                found[exercise.name] = Result(0 if error else earned, f"{printed}{error or ''}")
+            if cell.id in answers:
+                found[cell.id] = self.check(answers[cell.id], cell.source)
+            elif cell.cell_type == "code" and cell.id not in checks:
+                self.run(cell.source)
         return found

@@ -128,6 +128,8 @@ def explain(error: Exception) -> str:
         return "Your code is missing: write it where it says YOUR CODE HERE, and run that cell."
     if isinstance(error, NameError) and not theirs and error.name:
         return f"There is no `{error.name}` yet. Complete the cell above this one and run it."
+    if isinstance(error, VtbookError):
+        return str(error)
     said = f"{type(error).__name__}: {error}".rstrip(": ")
     if not theirs:
         return f"The check stopped with {said}"

@@ -15,7 +15,9 @@ One code cell may have the tag ``variant``: the names that it defines fill the p
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +86,9 @@ def is_variant(cell: NotebookNode) -> bool:
 
 def name_of(nb: NotebookNode) -> str:
     """What a notebook is called in messages."""
-    return str(nb.metadata.get("vtbook", {}).get("chapter") or nb.metadata.get("title") or "?")
+    about = nb.metadata.get("vtbook")
+    chapter = about.get("chapter") if isinstance(about, dict) else None
+    return str(chapter or nb.metadata.get("title") or "?")
 
 
 def wrong(nb: NotebookNode | str, cell: NotebookNode | None, what: str) -> ExerciseError:
@@ -104,7 +108,9 @@ def load_solution(path: str | Path) -> NotebookNode:
 
     path = Path(path)
     try:
-        nb = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+        text = path.read_text(encoding="utf-8")
+        twice = _ids_used_twice(json.loads(text))  # nbformat would replace them in silence
+        nb = nbformat.reads(text, as_version=4)
         nbformat.validate(nb)
     except OSError as error:
         raise ExerciseError(f"{path}: cannot be read: {error.strerror}") from error
@@ -112,10 +118,17 @@ def load_solution(path: str | Path) -> NotebookNode:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ExerciseError(f"{path}: not a notebook of format 4: {reason}") from error
     try:
+        if twice:
+            raise ExerciseError(f"{name_of(nb)}, cell {twice[0]}: two cells have this id")
         validate(nb)
     except ExerciseError as error:
         raise ExerciseError(f"{path}: {error}") from error
     return nb
+
+
+def _ids_used_twice(data: dict[str, Any]) -> list[str]:
+    counts = Counter(str(cell.get("id")) for cell in data["cells"])
+    return [name for name, count in counts.items() if count > 1]
 
 
 def validate(nb: NotebookNode) -> None:
