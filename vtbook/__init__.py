@@ -66,6 +66,23 @@ __all__ = [
 ]
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext vtbook``: note in the reader's progress which cells of the book were run.
+
+    The file stays on this computer (`vtbook.course.progress`). Outside JupyterLab nothing is noted.
+    """
+    from vtbook.course.recording import start_recording
+
+    start_recording(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """``%unload_ext vtbook``: note no more cells."""
+    from vtbook.course.recording import stop_recording
+
+    stop_recording(shell)
+
+
 def __getattr__(name: str) -> Any:
     """Load a public name and keep it in the module."""
     if name not in _HOMES:
