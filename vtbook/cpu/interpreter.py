@@ -46,6 +46,8 @@ from vtbook.isa.operations import MASK64, wrap
 
 ARENA_PAGES = 512
 NO_LIMIT = 1 << 62
+PLAIN_STEPS = 2000
+"""A run comes back after so many instructions done in Python, so that it never takes seconds."""
 
 #: Extensions that most programs never touch: compiled when one of their instructions is met.
 LATE = frozenset({"F", "D", "A"})
@@ -199,6 +201,7 @@ class Interpreter:
         start = h.instret
         target = min(start + (NO_LIMIT if budget is None else budget), NO_LIMIT)
         first = (h.pc, h.mode, start)  # a breakpoint here is where the last run stopped
+        plain_steps = 0
         while True:
             h.target = target
             h.left = target - h.instret
@@ -215,6 +218,9 @@ class Interpreter:
                 stop = self._plain_step(start)
                 if stop:
                     return stop
+                plain_steps += 1
+                if plain_steps == PLAIN_STEPS and h.instret < target:
+                    return Stop(PYTHON, h.instret - start)
             elif reason == UNHANDLED:
                 trap = plain.Trap(h.trap_cause, h.trap_value)
                 trap.unhandled = True

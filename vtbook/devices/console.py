@@ -25,6 +25,7 @@ class Console:
         muted: while true the sink is not called. A machine that replays the past sets it.
         on_feed: called with what is typed, before it waits; a machine logs it for replay.
         on_input: called after each `feed`, so that a device may raise its interrupt.
+        epoch: how often the past was rewritten, by a reset or by going back to a state.
     """
 
     STATE: ClassVar[dict[str, state.Check]] = {
@@ -40,6 +41,7 @@ class Console:
         self.limit = limit
         self.muted = False
         self.dropped = 0
+        self.epoch = 0
         self.on_feed: Callable[[bytes], None] | None = None
         self.on_input: Callable[[], None] | None = None
         self._output = bytearray()
@@ -54,6 +56,20 @@ class Console:
     def text(self) -> str:
         """`output` as text: UTF-8, with a replacement mark for anything else."""
         return self._output.decode("utf-8", "replace")
+
+    @property
+    def written(self) -> int:
+        """How many bytes the guest has written since power-on, dropped ones included."""
+        return self.dropped + len(self._output)
+
+    def since(self, position: int) -> tuple[int, bytes]:
+        """What was written from byte `position` on, counted from power-on.
+
+        Returns:
+            The position of the first byte that is still there, and the bytes.
+        """
+        first = min(max(position, self.dropped), self.written)
+        return first, bytes(self._output[first - self.dropped :])
 
     @property
     def waiting(self) -> int:
@@ -88,6 +104,7 @@ class Console:
         self._output.clear()
         self._input.clear()
         self.dropped = 0
+        self.epoch += 1
 
     def state(self) -> dict[str, Any]:
         """Output, waiting input and `dropped`, as plain data."""
@@ -103,3 +120,4 @@ class Console:
         self._output[:] = saved["output"]
         self._input[:] = saved["input"]
         self.dropped = saved["dropped"]
+        self.epoch += 1

@@ -55,6 +55,8 @@ DCTS, DDSR, TERI, DDCD, CTS, DSR, RI, DCD = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 
 LINE_ERRORS = OE | PE | FE | BI
 CHARACTER_ERRORS = PE | FE | BI
 MODEM_DELTAS = DCTS | DDSR | TERI | DDCD
+POLLS = 16
+"""Looks at LSR in a row, with nothing received and nothing else done, that ask for input."""
 CONNECTED = CTS | DSR | DCD
 """Modem inputs while a console is on the line."""
 LOOP_WIRES = ((RTS, CTS), (DTR, DSR), (OUT1, RI), (OUT2, DCD))
@@ -84,6 +86,8 @@ class Uart:
 
     Attributes:
         interrupt: level of the interrupt output (INTR), true while an enabled source is pending.
+        polls: how often in a row the guest has read LSR and found nothing received.
+        on_poll: called at every `POLLS` of them: the guest asks for input and there is none.
     """
 
     SIZE = 0x100
@@ -109,6 +113,8 @@ class Uart:
         self.console = Console() if console is None else console
         self.console.on_input = self.update
         self.on_interrupt = on_interrupt
+        self.on_poll: Callable[[], None] | None = None
+        self.polls = 0
         self.interrupt = False
         self.reset()
 
@@ -135,10 +141,17 @@ class Uart:
         self._accept_input()
         value = _READERS[self.lcr & LCR_DLAB][offset](self)
         self.update()
+        self._count_poll(offset == 5 and not value & DR)
         return value
+
+    def _count_poll(self, asked_in_vain: bool) -> None:
+        self.polls = self.polls + 1 if asked_in_vain else 0
+        if self.polls and self.polls % POLLS == 0 and self.on_poll is not None:
+            self.on_poll()
 
     def write(self, offset: int, size: int, value: int) -> None:
         """Write the low byte of `value` to the register at `offset`; see the module's table."""
+        self.polls = 0
         if 0 <= offset < REGISTERS:
             writer = _WRITERS[self.lcr & LCR_DLAB][offset]
             if writer is not None:

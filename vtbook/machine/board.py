@@ -34,6 +34,7 @@ class Board:
         self.bus = Bus()
         self.hart.bus = self.bus
         self.uart = Uart(self.console)
+        self.uart.on_poll = lambda: self.hart.events.append(("poll",))
         self.finisher = Finisher(self._stop)
         self.htif: Htif | None = None
         self.request: Shutdown | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vtbook.cpu import plain
 from vtbook.cpu.hart import Hart
@@ -20,6 +20,9 @@ from vtbook.machine.exits import Exit
 from vtbook.machine.history import History
 from vtbook.machine.interrupts import KeyboardWatch
 from vtbook.machine.symbols import SymbolTable
+
+if TYPE_CHECKING:
+    from vtbook.machine.session import Session
 
 Place = int | str
 """An address, or the name of a symbol."""
@@ -41,11 +44,13 @@ class Debugging:
     _breakpoints: list[int]
     _watchpoints: list[tuple[int, int, int]]
     is_off: Exit | None
+    _session: Session | None = None
 
     # what `Machine` adds
     _explain: Callable[[Stop, int], Exit | None]
     _exit: Callable[..., Exit]
     _serve_host: Callable[[tuple], None]
+    check_free: Callable[[], None]
 
     def address(self, place: Place) -> int:
         """The address of a symbol, or the number itself.
@@ -178,6 +183,7 @@ class Debugging:
         """Like `step`; also the trap that the last step took or could not take, if any."""
         if self.is_off is not None:
             return self.is_off, None
+        self.check_free()
         self.history.begin()
         start = self.hart.instret
         exit = trap = None
@@ -241,6 +247,14 @@ class Debugging:
         if ("wfi",) in events:
             reason = WFI
         return Stop(reason, hart.instret - before, trap, events)
+
+    def session(self) -> Session:
+        """The session that runs this machine on a thread of its own; one for each machine."""
+        from vtbook.machine.session import Session
+
+        if self._session is None:
+            self._session = Session(self)  # type: ignore[arg-type]
+        return self._session
 
     # -- going back -------------------------------------------------------------------------
 

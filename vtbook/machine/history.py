@@ -296,6 +296,7 @@ class History:
         If it fails, or Ctrl-C is pressed, the machine is where it was before.
         """
         machine = self.machine
+        machine.check_free()
         self.start  # noqa: B018  (raises if nothing is recorded)
         self.begin()
         present, off = machine.snapshot(like=self.checkpoints[-1].snapshot), machine.is_off

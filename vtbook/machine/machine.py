@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -82,6 +83,9 @@ class Machine(Debugging):
         self._watchpoints: list[tuple[int, int, int]] = []
         self.is_off: Exit | None = None
         self.slice = FIRST_SLICE
+        self.runner: threading.Thread | None = None
+        self._until_input = False
+        self._deadline: float | None = None
         self._seconds = 0.0
         self._retired = 0
         self._exits: Counter[str] = Counter()
@@ -127,6 +131,7 @@ class Machine(Debugging):
         for segment in image.segments:
             if not ram.holds(segment.address, segment.size):
                 raise MachineError(f"{image.name}: {_misfit(segment, ram)}")
+        self.check_free()
         self.board.power_on()
         for segment in image.segments:
             ram.write(segment.address, segment.data)
@@ -170,11 +175,19 @@ class Machine(Debugging):
 
     # -- running ----------------------------------------------------------------------------
 
-    def run(self, budget: int | None = None) -> Exit:
+    def run(
+        self,
+        budget: int | None = None,
+        *,
+        seconds: float | None = None,
+        until_input: bool = False,
+    ) -> Exit:
         """Run until something stops the machine.
 
         Args:
             budget: stop after so many instructions; None means no limit.
+            seconds: stop after about so much wall time: between two slices.
+            until_input: stop when the guest asks for input again and again and none is there.
 
         Returns:
             Why it stopped. Ctrl-C stops it too, between two instructions, and nothing is lost.
@@ -183,8 +196,11 @@ class Machine(Debugging):
             raise MachineError(f"a budget of {budget} instructions; give a number from 0, or None")
         if self.is_off is not None:
             return self.is_off
+        self.check_free()
         self.history.begin()
         start, clock = self.hart.instret, time.perf_counter()
+        self._until_input = until_input
+        self._deadline = None if seconds is None else clock + seconds
         with KeyboardWatch() as keyboard:
             try:
                 exit = self._run(start, None if budget is None else start + int(budget), keyboard)
@@ -205,12 +221,21 @@ class Machine(Debugging):
                 return self._exit("budget", start)
             if not first and pc in self._breakpoints:
                 return self._exit("breakpoint", start)
+            if not first and self._deadline is not None and time.perf_counter() >= self._deadline:
+                return self._exit("time", start)
             first = False
             size = self.slice if target is None else min(self.slice, target - instructions)
             exit = self._explain(self._timed(size), start)
             if exit is not None:
                 return exit
             self.history.pause()
+
+    def check_free(self) -> None:
+        """Raise MachineError if a session runs this machine on another thread."""
+        if self.runner is not None and self.runner is not threading.current_thread():
+            raise MachineError(
+                "the machine is running in the background; pause its console or session first"
+            )
 
     def _timed(self, instructions: int) -> Stop:
         """Advance by one slice, and fit the length of the next to the speed of this one."""
@@ -254,6 +279,8 @@ class Machine(Debugging):
                 return self._exit("watchpoint", start, **fields)
         if stop.reason == BREAK:
             return self._exit("breakpoint", start)
+        if self._until_input and ("poll",) in stop.events and not self.console.waiting:
+            return self._exit("input", start)
         if stop.reason == WFI and not self.hart.mip & self.hart.mie:
             return self._exit("wfi", start)
         return None
@@ -330,6 +357,7 @@ class Machine(Debugging):
             SnapshotError: it is of a machine with other RAM or instructions, or damaged. The
                 machine is unchanged.
         """
+        self.check_free()
         self._check(snapshot)
         before = self.snapshot()
         try:
