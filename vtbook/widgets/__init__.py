@@ -16,6 +16,8 @@ _HOMES = {
     "BookWidget": "base",
     "static_html": "static",
     "export_notebook": "static",
+    "CostBars": "costbars",
+    "Cost": "costbars",
     "TraceBuilder": "trace",
     "TraceError": "trace",
     "validate_trace": "trace",
