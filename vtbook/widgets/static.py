@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,7 @@ def export_notebook(
     theme: str = "light",
     language: str = "en",
     mathjax_url: str = "",
+    formula: Callable[[str, bool], str] | None = None,
 ) -> Path:
     """Write a notebook as one HTML file that needs no network, its widgets alive.
 
@@ -106,6 +108,7 @@ def export_notebook(
         language: Language of the page, as in ``<html lang>``.
         mathjax_url: Where the page finds MathJax 2; empty leaves formulas as TeX, since any
             address but a file beside the page would need the network.
+        formula: Renders a formula, given as TeX and whether it stands alone, to HTML or MathML.
 
     Returns:
         The path written.
@@ -115,6 +118,8 @@ def export_notebook(
     """
     import nbformat
     from nbconvert.exporters import HTMLExporter
+
+    from vtbook.widgets.static_markdown import markdown_filter
 
     source, target = Path(source), Path(target)
     if not source.is_file():
@@ -132,6 +137,7 @@ def export_notebook(
         embed_images=True,
         raw_template=TEMPLATE,
     )
+    exporter.register_filter("markdown2html", markdown_filter(formula))
     resources = {"metadata": {"name": source.stem, "path": str(source.parent)}}
     page, _ = exporter.from_notebook_node(inline_widgets(notebook), resources=resources)
     target.write_text(page, encoding="utf-8")
