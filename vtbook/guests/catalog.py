@@ -60,6 +60,12 @@ PROGRAMS = {
         Program("illegal", "a trap nobody handles"),
         Program("emulate", "an instruction done by the trap handler"),
         Program("misaligned", "a load across a word boundary, and an atomic that must trap"),
+        Program(
+            "monitor",
+            "a machine monitor to talk to: memory, registers, colours, a game",
+            b"help\rpeek 0x10000005\rdump 8\rpoke 1 2\recho one  two\x7f\x7fwo\r"
+            b"colours\rwhat\rpeek\rexit 3\r",
+        ),
         Program("user_mode", "going to U mode, system calls, and what U mode may not do"),
     ]
 }
