@@ -9,6 +9,7 @@ import zipfile
 import pytest
 
 from tests.course.conftest import ROOT
+from vtbook.course.lab import BOOK_FOLDERS
 
 
 def tracked(*folders):
@@ -59,9 +60,10 @@ def test_the_wheel_opens_jupyterlab_on_the_first_chapter(wheel):
 
 
 def test_the_wheel_brings_the_book(wheel):
-    chapters = {name for name in tracked("chapters") if name.endswith(".ipynb")}
+    book = {name for name in tracked(*BOOK_FOLDERS) if name.endswith(".ipynb")}
     data = {name.partition("/data/share/vtbook/")[2] for name in wheel.namelist()}
-    assert chapters <= data
+    assert {name.partition("/")[0] for name in book} == set(BOOK_FOLDERS)
+    assert book <= data
 
 
 def test_both_licences_and_the_command_are_in_the_wheel(wheel):
