@@ -33,7 +33,7 @@ class PageWalk(SteppingWidget):
 
     _esm, _css = front_end("pagewalk")
 
-    walks = List().tag(sync=True)
+    walks: Any = List().tag(sync=True)
     title = Unicode().tag(sync=True)
 
     def __init__(
