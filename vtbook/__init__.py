@@ -19,22 +19,29 @@ if TYPE_CHECKING:
     from vtbook.isa.instruction_set import InstructionSet
     from vtbook.isa.sets import RV64GC, RV64IM
     from vtbook.machine import Exit, Machine
+    from vtbook.machine.console_recording import record_console
     from vtbook.machine.python_guest import guest
-    from vtbook.widgets import Stepper
+    from vtbook.machine.timeline import record_timeline
+    from vtbook.widgets import CodeColumns, Console, PageWalk, RecordedConsole, Stepper, Timeline
 
 __version__ = "0.1.0.dev0"
 
 #: Public name -> the module it lives in, and its name there.
 _HOMES = {
+    "CodeColumns": ("vtbook.widgets", "CodeColumns"),
+    "Console": ("vtbook.widgets", "Console"),
     "Exit": ("vtbook.machine", "Exit"),
     "Extension": ("vtbook.isa.definition", "Extension"),
     "Instruction": ("vtbook.isa.definition", "Instruction"),
     "InstructionSet": ("vtbook.isa.instruction_set", "InstructionSet"),
     "Machine": ("vtbook.machine", "Machine"),
+    "PageWalk": ("vtbook.widgets", "PageWalk"),
     "Program": ("vtbook.isa.assembler", "Program"),
     "RV64GC": ("vtbook.isa.sets", "RV64GC"),
     "RV64IM": ("vtbook.isa.sets", "RV64IM"),
+    "RecordedConsole": ("vtbook.widgets", "RecordedConsole"),
     "Stepper": ("vtbook.widgets", "Stepper"),
+    "Timeline": ("vtbook.widgets", "Timeline"),
     "VtbookError": ("vtbook.errors", "VtbookError"),
     "assemble": ("vtbook.isa.assembler", "assemble"),
     "compile_c": ("vtbook.guests", "compile_c"),
@@ -43,18 +50,25 @@ _HOMES = {
     "guest_image": ("vtbook.guests", "image"),
     "instruction": ("vtbook.isa.definition", "instruction"),
     "putchar": ("vtbook.guests.python_compiler", "putchar"),
+    "record_console": ("vtbook.machine.console_recording", "record_console"),
+    "record_timeline": ("vtbook.machine.timeline", "record_timeline"),
 }
 
 __all__ = [
     "RV64GC",
     "RV64IM",
+    "CodeColumns",
+    "Console",
     "Exit",
     "Extension",
     "Instruction",
     "InstructionSet",
     "Machine",
+    "PageWalk",
     "Program",
+    "RecordedConsole",
     "Stepper",
+    "Timeline",
     "VtbookError",
     "assemble",
     "compile_c",
@@ -63,6 +77,8 @@ __all__ = [
     "guest_image",
     "instruction",
     "putchar",
+    "record_console",
+    "record_timeline",
 ]
 
 
