@@ -8,7 +8,17 @@ from importlib import import_module
 from vtbook.course.commands.app import app
 from vtbook.course.messages import let_pipes_end
 
-SUBJECTS = ("reading", "machines", "measuring", "exercises", "grade", "site", "progress")
+SUBJECTS = (
+    "reading",
+    "machines",
+    "console",
+    "measuring",
+    "exercises",
+    "grade",
+    "site",
+    "slides",
+    "progress",
+)
 """Modules of `vtbook.course.commands`, in the order of the help."""
 
 for _subject in SUBJECTS:

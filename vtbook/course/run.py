@@ -97,7 +97,7 @@ def run_program(plan: Plan, sink: Callable[[bytes], object] | None) -> Outcome:
         seconds=seconds,
         console=machine.console.text,
         symbol=machine.symbols.describe(last.pc),
-        instruction=_instruction_at(machine, last.pc),
+        instruction=instruction_at(machine, last.pc),
         counts=counter.counts if plan.stats and counter else {},
     )
 
@@ -107,24 +107,17 @@ def _drive(machine: Machine, budget: int | None, keyboard: Keyboard) -> Exit:
     from vtbook.machine.interrupts import KeyboardWatch
 
     left = budget
-    size = 10_000
     with KeyboardWatch() as watch:
         while True:
             end_if_nobody_reads()
             _type(machine, keyboard)
-            started = time.perf_counter()
-            last = machine.run(budget=size if left is None else min(size, left))
-            seconds = time.perf_counter() - started
+            last = machine.run(left, seconds=SLICE_SECONDS)
             if left is not None:
                 left -= last.instructions
             if last.reason == "wfi" and not keyboard.ended and not watch.pressed:
                 keyboard.wait(SLICE_SECONDS)
-            elif last.reason != "budget" or left == 0:
+            elif last.reason != "time":
                 return last
-            elif seconds < SLICE_SECONDS / 2:
-                size *= 2
-            elif seconds > 2 * SLICE_SECONDS:
-                size = max(size // 2, 1000)
             if watch.pressed:
                 return replace(last, reason="interrupted")
 
@@ -135,7 +128,7 @@ def _type(machine: Machine, keyboard: Keyboard) -> None:
         machine.console.feed(data)
 
 
-def _instruction_at(machine: Machine, pc: int) -> str:
+def instruction_at(machine: Machine, pc: int) -> str:
     """The instruction at an address in words; "" if none can be fetched."""
     from vtbook.errors import VtbookError
     from vtbook.isa.disassembler import disassemble
