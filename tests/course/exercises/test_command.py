@@ -155,6 +155,24 @@ def test_a_broken_solution_leaves_the_exercise_as_it_was(book, exercises):
     assert (book / "exercises" / "90-sample.ipynb").read_bytes() == before
 
 
+@pytest.mark.parametrize("where", ["published", "students"])
+def test_a_readers_answers_are_not_written_over(book, exercises, where):
+    (book / "students.csv").write_text("ana\nrui\n")
+    options = ["--students", "students.csv", "--out", "given"] if where == "students" else []
+    exercises(*options)
+    made = book / ("given/rui" if options else "exercises") / "90-sample.ipynb"
+    nb = read(made)
+    cell(nb, "ex2").source = "def times2(n):\n    return 7 * n"
+    nbformat.write(nb, made)
+    done = exercises(*options)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "90-sample.ipynb: has answers in it (ex2), so nothing was written" in done.stderr
+    assert read(made) == nb
+    assert exercises(*options, "--force").returncode == 0
+    assert read(made) != nb
+
+
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ExerciseError, match="file"):

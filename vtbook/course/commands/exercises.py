@@ -37,6 +37,9 @@ def exercises(
             "--solved", help="With solutions and hidden tests, for instructors and nbgrader."
         ),
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over notebooks that have answers in them.")
+    ] = False,
     folder: Annotated[
         Path | None, typer.Option(help="The folder that holds solutions/; found if not given.")
     ] = None,
@@ -67,13 +70,15 @@ def exercises(
     if students is not None and out is not None:
         count = 0
         for made in files.write_for_students(
-            solutions, out, files.read_students(students), version
+            solutions, out, files.read_students(students), version, force=force
         ):
             print(made)
             count += 1
         print(f"{count} students, {len(solutions)} notebooks each")
         return
-    for made, changed in files.write_exercises(solutions, out or published, seed or 0, version):
+    for made, changed in files.write_exercises(
+        solutions, out or published, seed or 0, version, force=force
+    ):
         print(f"{made}{'' if changed else ' (as before)'}")
 
 

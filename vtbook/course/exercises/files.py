@@ -12,8 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vtbook.course.exercises.form import ExerciseError, load_solution
-from vtbook.course.exercises.generating import release
+from vtbook.course.exercises.form import (
+    ExerciseError,
+    is_solution,
+    load_solution,
+    nbgrader_data,
+)
+from vtbook.course.exercises.generating import checksum, release
 from vtbook.course.exercises.variants import PUBLISHED_SEED, seed_of_student
 
 if TYPE_CHECKING:
@@ -95,17 +100,45 @@ def write(path: Path, text: str) -> bool:
     return True
 
 
+def answered(path: Path) -> list[str]:
+    """The ids of the cells in a file that somebody has written an answer into."""
+    import nbformat
+
+    try:
+        cells = nbformat.read(path, as_version=4).cells
+        answers = [
+            cell for cell in cells if is_solution(cell) and "checksum" in nbgrader_data(cell)
+        ]
+        return [cell.id for cell in answers if nbgrader_data(cell)["checksum"] != checksum(cell)]
+    except Exception:  # no such file, or not a notebook that was made here
+        return []
+
+
+def _keep_answers(paths: Iterable[Path], force: bool) -> None:
+    for path in paths:
+        if not force and (cells := answered(path)):
+            raise ExerciseError(
+                f"{path}: has answers in it ({', '.join(cells)}), so nothing was written; "
+                "give another --out, or --force to lose them"
+            )
+
+
 def write_exercises(
     solutions: Iterable[Path],
     folder: Path,
     seed: int = PUBLISHED_SEED,
     version: Version = release,
+    *,
+    force: bool = False,
 ) -> Iterator[tuple[Path, bool]]:
     """Write the exercise of each solution into a folder; each file, and whether it has changed.
 
     Raises:
-        ExerciseError: a solution is not in form, or a file cannot be written.
+        ExerciseError: a solution is not in form, a file cannot be written, or one has answers in
+            it and `force` is not given; then none is written.
     """
+    solutions = list(solutions)
+    _keep_answers((folder / path.name for path in solutions), force)
     for path in solutions:
         made = folder / path.name
         yield made, write(made, as_text(version(load_solution(path), seed)))
@@ -116,6 +149,8 @@ def write_for_students(
     folder: Path,
     students: Iterable[Student],
     version: Version = release,
+    *,
+    force: bool = False,
 ) -> Iterator[Path]:
     """Write a folder for each student, named by the id, with a variant of the student's own.
 
@@ -123,6 +158,8 @@ def write_for_students(
         ExerciseError: see `write_exercises`.
     """
     loaded = [(path.name, load_solution(path)) for path in solutions]
+    students = list(students)
+    _keep_answers((folder / who.id / name for who in students for name, _ in loaded), force)
     for student in students:
         for name, nb in loaded:
             write(folder / student.id / name, as_text(version(nb, student.seed)))
