@@ -84,7 +84,8 @@ def highlighted(source: str) -> str:
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import get_lexer_by_name
 
-    return highlight(source.rstrip(), get_lexer_by_name("python"), HtmlFormatter(nowrap=True))
+    source = re.sub(r"\n{3,}", "\n\n", source.rstrip())  # a slide has no room for empty lines
+    return highlight(source, get_lexer_by_name("python"), HtmlFormatter(nowrap=True))
 
 
 def _output(output: Any, language: str) -> str:
