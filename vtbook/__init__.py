@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vtbook.isa.sets import RV64GC, RV64IM
     from vtbook.machine import Exit, Machine
     from vtbook.machine.console_recording import record_console
+    from vtbook.machine.page_walks import record_walk
     from vtbook.machine.python_guest import guest
     from vtbook.machine.timeline import record_timeline
     from vtbook.widgets import CodeColumns, Console, PageWalk, RecordedConsole, Stepper, Timeline
@@ -52,6 +53,7 @@ _HOMES = {
     "putchar": ("vtbook.guests.python_compiler", "putchar"),
     "record_console": ("vtbook.machine.console_recording", "record_console"),
     "record_timeline": ("vtbook.machine.timeline", "record_timeline"),
+    "record_walk": ("vtbook.machine.page_walks", "record_walk"),
 }
 
 __all__ = [
@@ -79,6 +81,7 @@ __all__ = [
     "putchar",
     "record_console",
     "record_timeline",
+    "record_walk",
 ]
 
 

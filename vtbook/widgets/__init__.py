@@ -28,6 +28,7 @@ _HOMES = {
     "CodeColumns": "codecolumns",
     "QueueView": "queueview",
     "QueueBuilder": "queue_data",
+    "TimelineBuilder": "timeline_schema",
     "TraceBuilder": "trace",
     "TraceError": "trace",
     "validate_trace": "trace",
