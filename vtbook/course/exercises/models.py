@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from vtbook.errors import VtbookError
+
+
+class StillRunning(VtbookError):
+    """An emulator under test does not come to its end."""
+
 
 class Registers(list[int]):
     """32 registers, all 0. It ends a run that does not end by itself.
 
     An emulator that sets register 0 after each instruction does so at most `budget` times; the next
-    time raises AssertionError, which says so.
+    time raises StillRunning.
     """
 
     def __init__(self, budget: int) -> None:
@@ -22,7 +28,9 @@ class Registers(list[int]):
         if place == 0:
             self.left -= 1
             if self.left < 0:
-                raise AssertionError(f"the guest is still running after {self.budget:,} rounds")
+                raise StillRunning(
+                    f"The guest is still running after {self.budget:,} instructions."
+                )
 
 
 def direct_mapped_hits(addresses: Iterable[int], entries: int, *, shift: int = 2) -> int:
