@@ -18,8 +18,8 @@ STRINGS = {
 }
 """What the slides say themselves, by language."""
 
-FOLD, HIDE = "fold", "hide-input"
-"""Tags of a code cell: show the code on demand, or not at all."""
+FOLD, HIDE, SCROLL = "fold", "hide-input", "scroll"
+"""Tags of a code cell: show the code on demand, not at all, or in a window that scrolls."""
 
 IMAGES = ("image/png", "image/jpeg", "image/gif")
 DETAILS = re.compile(r"\s*<details>\s*<summary>.*?</summary>(.*)</details>\s*", re.S)
@@ -75,7 +75,8 @@ def _input(cell: NotebookNode, language: str) -> str:
         return (
             f'<details class="input"><summary>{strings(language)["show"]}</summary>{code}</details>'
         )
-    return f'<div class="input">{code}</div>'
+    kind = "input scroll" if SCROLL in tags else "input"
+    return f'<div class="{kind}">{code}</div>'
 
 
 def highlighted(source: str) -> str:
