@@ -20,17 +20,35 @@ if TYPE_CHECKING:
     from vtbook.isa.sets import RV64GC, RV64IM
     from vtbook.machine import Exit, Machine
     from vtbook.machine.console_recording import record_console
+    from vtbook.machine.counting import count_events
     from vtbook.machine.page_walks import record_walk
+    from vtbook.machine.pages import pages_written
     from vtbook.machine.python_guest import guest
+    from vtbook.machine.queues import record_queues
     from vtbook.machine.timeline import record_timeline
-    from vtbook.widgets import CodeColumns, Console, PageWalk, RecordedConsole, Stepper, Timeline
+    from vtbook.widgets import (
+        ByteGrid,
+        CodeColumns,
+        Console,
+        Cost,
+        CostBars,
+        PageWalk,
+        QueueBuilder,
+        QueueView,
+        RecordedConsole,
+        Stepper,
+        Timeline,
+    )
 
 __version__ = "0.1.0.dev0"
 
 #: Public name -> the module it lives in, and its name there.
 _HOMES = {
+    "ByteGrid": ("vtbook.widgets", "ByteGrid"),
     "CodeColumns": ("vtbook.widgets", "CodeColumns"),
     "Console": ("vtbook.widgets", "Console"),
+    "Cost": ("vtbook.widgets", "Cost"),
+    "CostBars": ("vtbook.widgets", "CostBars"),
     "Exit": ("vtbook.machine", "Exit"),
     "Extension": ("vtbook.isa.definition", "Extension"),
     "Instruction": ("vtbook.isa.definition", "Instruction"),
@@ -38,6 +56,8 @@ _HOMES = {
     "Machine": ("vtbook.machine", "Machine"),
     "PageWalk": ("vtbook.widgets", "PageWalk"),
     "Program": ("vtbook.isa.assembler", "Program"),
+    "QueueBuilder": ("vtbook.widgets", "QueueBuilder"),
+    "QueueView": ("vtbook.widgets", "QueueView"),
     "RV64GC": ("vtbook.isa.sets", "RV64GC"),
     "RV64IM": ("vtbook.isa.sets", "RV64IM"),
     "RecordedConsole": ("vtbook.widgets", "RecordedConsole"),
@@ -46,12 +66,15 @@ _HOMES = {
     "VtbookError": ("vtbook.errors", "VtbookError"),
     "assemble": ("vtbook.isa.assembler", "assemble"),
     "compile_c": ("vtbook.guests", "compile_c"),
+    "count_events": ("vtbook.machine.counting", "count_events"),
     "disassemble": ("vtbook.isa.disassembler", "disassemble"),
     "guest": ("vtbook.machine.python_guest", "guest"),
     "guest_image": ("vtbook.guests", "image"),
     "instruction": ("vtbook.isa.definition", "instruction"),
+    "pages_written": ("vtbook.machine.pages", "pages_written"),
     "putchar": ("vtbook.guests.python_compiler", "putchar"),
     "record_console": ("vtbook.machine.console_recording", "record_console"),
+    "record_queues": ("vtbook.machine.queues", "record_queues"),
     "record_timeline": ("vtbook.machine.timeline", "record_timeline"),
     "record_walk": ("vtbook.machine.page_walks", "record_walk"),
 }
@@ -59,8 +82,11 @@ _HOMES = {
 __all__ = [
     "RV64GC",
     "RV64IM",
+    "ByteGrid",
     "CodeColumns",
     "Console",
+    "Cost",
+    "CostBars",
     "Exit",
     "Extension",
     "Instruction",
@@ -68,18 +94,23 @@ __all__ = [
     "Machine",
     "PageWalk",
     "Program",
+    "QueueBuilder",
+    "QueueView",
     "RecordedConsole",
     "Stepper",
     "Timeline",
     "VtbookError",
     "assemble",
     "compile_c",
+    "count_events",
     "disassemble",
     "guest",
     "guest_image",
     "instruction",
+    "pages_written",
     "putchar",
     "record_console",
+    "record_queues",
     "record_timeline",
     "record_walk",
 ]
