@@ -9,7 +9,7 @@ const MARK_NAMES = { "+": "added", "-": "removed", "~": "changed" };
 function columnView({ onPoint, index, t }) {
   const title = el("span", { class: "vtb-panel-title" });
   const language = el("span", { class: "vtb-language" });
-  const list = el("ol", { class: "vtb-code-lines" });
+  const list = el("div", { class: "vtb-code-lines", role: "list" });
   const scroller = el("div", { class: "vtb-code-scroll", tabindex: 0, role: "group", "data-vertical": true }, list);
   const foot = el("div", { class: "vtb-code-counts" });
   const element = el(
@@ -31,8 +31,8 @@ function columnView({ onPoint, index, t }) {
     lines = column.lines.map(([text, mark, links], n) => {
       const kind = MARK_NAMES[mark];
       const node = el(
-        "li",
-        { class: "vtb-code-line", "data-kind": kind ?? null, "data-linked": links.length > 0 },
+        "div",
+        { class: "vtb-code-line", role: "listitem", "data-kind": kind ?? null, "data-linked": links.length > 0 },
         el("span", { class: "vtb-line-number", "aria-hidden": "true" }, String(n + 1)),
         el("span", { class: "vtb-line-mark", "aria-hidden": "true" }, mark === "-" ? "−" : mark),
         el("span", { class: "vtb-line-text" }, text || " "),

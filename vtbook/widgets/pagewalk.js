@@ -74,6 +74,9 @@ function physicalFields(walk, t) {
 
 // --- Tables ---------------------------------------------------------------------------------------
 
+// Not <table> nor <ol>: the hosts of notebooks restyle these.
+const gapRow = () => el("div", { class: "vtb-gap-row", "aria-hidden": "true" }, "⋮");
+
 function tableCard(walk, row, state, t) {
   const { stage, level, table, index, pte, outcome } = row;
   const known = new Map(walk.tables.find(([at]) => at === table)?.[1] ?? []);
@@ -84,29 +87,25 @@ function tableCard(walk, row, state, t) {
   const rows = [];
   let before = -1;
   for (const at of near.slice(from, from + 3)) {
-    if (at > before + 1) rows.push(el("tr", { class: "vtb-gap-row" }, el("td", { colspan: 2 }, "⋮")));
+    if (at > before + 1) rows.push(gapRow());
     before = at;
     const mine = at === index;
     rows.push(
       el(
-        "tr",
-        { "data-read": mine, "data-outcome": mine ? outcome : null },
-        el("th", { scope: "row" }, `${at}`),
-        el("td", {}, known.get(at).padStart(16, "0")),
+        "div",
+        { class: "vtb-row", role: "row", "data-read": mine, "data-outcome": mine ? outcome : null },
+        el("span", { class: "vtb-row-index", role: "rowheader" }, `${at}`),
+        el("span", { role: "cell" }, known.get(at).padStart(16, "0")),
       ),
     );
   }
-  if (before < 511) rows.push(el("tr", { class: "vtb-gap-row" }, el("td", { colspan: 2 }, "⋮")));
+  if (before < 511) rows.push(gapRow());
   const name = stage === "S" ? t("level", { n: level }) : t("stage_level", { stage, n: level });
   return el(
     "div",
     { class: "vtb-table-card", "data-state": state, "data-stage": stage, role: "listitem" },
-    el(
-      "table",
-      {},
-      el("caption", {}, el("b", {}, name), " ", el("span", { class: "vtb-address" }, `0x${table}`)),
-      el("tbody", {}, ...rows),
-    ),
+    el("div", { class: "vtb-table-name" }, el("b", {}, name), " ", el("span", { class: "vtb-address" }, `0x${table}`)),
+    el("div", { class: "vtb-rows", role: "table", "aria-label": name }, ...rows),
     el("div", { class: "vtb-table-said" }, t(outcome)),
   );
 }
@@ -241,7 +240,7 @@ function build({ model, t }) {
   const physical = el("div", { class: "vtb-fields" });
   const list = el("div", { class: "vtb-walk-tables", role: "list" });
   const bits = el("div", { class: "vtb-fields vtb-entry-fields" });
-  const checks = el("ol", { class: "vtb-checks" });
+  const checks = el("div", { class: "vtb-checks", role: "list" });
   const addressPanel = panel("virtual", t("virtual"), virtual);
   const tablesPanel = panel("tables", t("tables"), list);
   const entryPanel = panel("entry", t("entry"), bits, checks);
@@ -301,7 +300,7 @@ function build({ model, t }) {
       const asked = row ? questions(walk, row, t) : [];
       checks.replaceChildren(
         ...asked.map(([text, passed]) =>
-          el("li", { "data-passed": passed }, el("span", { class: "vtb-tick" }, passed ? "✓" : "✕"), " ", text),
+          el("div", { class: "vtb-asked", role: "listitem", "data-passed": passed }, el("span", { class: "vtb-tick" }, passed ? "✓" : "✕"), " ", text),
         ),
       );
       checks.hidden = asked.length === 0;
