@@ -76,6 +76,33 @@ def start(
         print_start(results)
 
 
+@app.command()
+@exits()
+def grade(
+    submissions: Annotated[int, typer.Option(min=1, help="How many.")] = 200,
+    runs: Annotated[int, typer.Option(min=1, help="Turns of each grader.")] = 1,
+    jobs: Annotated[int | None, typer.Option(min=1, help="At a time [all cores].")] = None,
+    against: Annotated[
+        str, typer.Option(metavar="nbgrader|none", help="Compare times and scores with it.")
+    ] = "nbgrader",
+    as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object.")] = False,
+) -> None:
+    """Grade a set of right, wrong and hostile submissions whose scores are known.
+
+    nbgrader grades 20 of the well-behaved ones in the same run. Seconds are wall time.
+    """
+    from vtbook.course.bench_grade import measure, print_results
+    from vtbook.course.grading.executors import cores
+
+    if against not in ("nbgrader", "none"):
+        raise typer.BadParameter("give nbgrader or none", param_hint="--against")
+    results = measure(submissions, runs, jobs or cores(), against=against == "nbgrader")
+    if as_json:
+        print(json.dumps(results.as_data()))
+    else:
+        print_results(results)
+
+
 def bench_command(arguments: list[str]) -> int:
     """Run ``vtbook bench`` with these arguments; returns the exit status."""
     try:

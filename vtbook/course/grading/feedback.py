@@ -20,6 +20,7 @@ LONGEST = 6_000
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 UNSAFE = re.compile(r"[^\w.-]+")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+FOR_THE_INSTRUCTOR = ": look at it: "
 WORDS = {
     "timeout": "It took too long.",
     "memory": "It used too much memory.",
@@ -139,7 +140,8 @@ def page(row: dict[str, Any]) -> str:
         f'<p class="sum"><strong>{score}</strong> · {student}</p>',
     ]
     if row["status"] != "graded":
-        lines.append(f"<p>Not everything went well: <strong>{escape(row['status'])}</strong>.</p>")
+        said = WORDS.get(row["status"], f"{row['status']}.")
+        lines.append(f"<p>Not everything went well: {escape(said)}</p>")
     if row["parts"]:
         lines.append('<table><thead><tr><th scope="col">Exercise</th>')
         lines.append(
@@ -147,9 +149,9 @@ def page(row: dict[str, Any]) -> str:
         )
         lines += ["<tbody>", *map(_line, row["parts"]), "</tbody></table>"]
     lines += map(_section, row["parts"])
-    if row["notes"]:
+    if notes := [note for note in row["notes"] if FOR_THE_INSTRUCTOR not in note]:
         lines.append("<h2>Notes of the grader</h2><ul>")
-        lines += [f"<li>{shown(note)}</li>" for note in row["notes"]]
+        lines += [f"<li>{shown(note)}</li>" for note in notes]
         lines.append("</ul>")
     lines.append(
         f'<p class="soft">Variant {row["seed"]}. Your file: {shown(row["file"])}, SHA-256 '

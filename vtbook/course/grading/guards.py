@@ -11,6 +11,9 @@ import os
 import sys
 import time
 import types
+
+# As names of this module, so that a patched builtin does not reach the code that puts it back.
+from builtins import callable, getattr, isinstance, list, setattr, vars  # noqa: UP029
 from collections.abc import Iterable
 from typing import Any
 

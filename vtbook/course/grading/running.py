@@ -93,7 +93,9 @@ def _run_cells(box: Sandbox, plan: Plan, run: Run, at: list[Step]) -> None:
         if time.monotonic() >= box.deadline:
             raise Ended("timeout", "the submission as a whole took too long")
         if step.kind != CHECK:
-            _keep(run, step, box.run(step.source, step.kind))
+            reply = box.run(step.source, step.kind)
+            _note_replaced(run, step, _names(reply))
+            _keep(run, step, reply)
             continue
         if step.id in run.results:  # checked before another cell ended the process
             continue
@@ -104,8 +106,17 @@ def _run_cells(box: Sandbox, plan: Plan, run: Run, at: list[Step]) -> None:
         if found:
             run.tampered[step.id] = found
         _keep(run, step, reply)
-        for name in replaced[:10]:
-            run.notes.append(f"{step.id}: an answer replaced {name}; put back before the check")
+        _note_replaced(run, step, replaced)
+
+
+def _names(reply: dict[str, Any]) -> list[str]:
+    changed = reply.get("changed")
+    return [str(x)[:100] for x in changed] if isinstance(changed, list) else []
+
+
+def _note_replaced(run: Run, step: Step, names: list[str]) -> None:
+    where = "" if step.kind == ANSWER else "before this check an answer "
+    run.notes += [f"{step.id}: {where}replaced {name}; put back" for name in names[:10]]
 
 
 def _keep(run: Run, step: Step, reply: dict[str, Any]) -> None:
@@ -135,8 +146,7 @@ def _probe(box: Sandbox, text: str, replaced: list[str]) -> str:
     value = secrets.randbelow(1 << 30) + 1
     source = text.format(name=name, left=left, right=left + 1, value=value)
     reply = box.run(source, CHECK)
-    changed = reply.get("changed")
-    replaced += [str(x)[:100] for x in changed] if isinstance(changed, list) else []
+    replaced += _names(reply)
     outputs = checked_outputs(reply.get("outputs"))
     if text is PARTS_PROBE:
         results = [x for x in outputs if x["output_type"] == "execute_result"]

@@ -111,6 +111,10 @@ def grade_folder(order: Order, progress: Callable[[int, int], None] | None = Non
         _grade(order, waiting, kept, rows, report, progress)
     finally:
         kept.close()
+    for job in jobs:  # an interrupt may have come between the journal and the row
+        if job.found.name not in rows and job.key in kept.outcomes:
+            rows[job.found.name] = _row(job.found, kept.outcomes[job.key], job.data)
+    report.left = len(found) - len(rows)
     twice = handed_in_twice(found)
     for item in found:
         if (item.student, item.assignment) in twice and item.name in rows and not item.problem:
@@ -146,7 +150,7 @@ def _prepare(
         rows[item.name] = _unread(item, one.NOT_RECOGNISED, "no seed for this student in --seeds")
         return
     limits = repr(sorted(order.limits.as_data().items()))
-    key = one.digest(data, solution, str(seed), limits, __version__, code_digest())
+    key = one.digest(item.name, data, solution, str(seed), limits, __version__, code_digest())
     jobs.append(_Job(item, data, solution, seed, key))
 
 
@@ -198,7 +202,6 @@ def _grade(
                         progress(len(rows), everything)
     except KeyboardInterrupt:
         report.interrupted = True
-        report.left = everything - len(rows)
 
 
 def _submit(executor: Executor, order: Order, job: _Job, hidden: list[str]) -> Future[Any]:

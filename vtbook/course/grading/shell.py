@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -131,6 +132,10 @@ class Shell(InteractiveShell):
 
     def init_io(self) -> None:
         """The streams are those of `run`."""
+
+    def _tee(self, channel: Any) -> Any:
+        """IPython would keep all output a second time, without a limit."""
+        return contextlib.nullcontext()
 
     def enable_gui(self, gui: Any = None) -> None:
         """There is none."""
