@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ def test_with_room_for_all_each_address_misses_once(addresses):
 
 @given(ADDRESSES, st.integers(1, 6))
 def test_with_one_slot_only_repeats_hit(addresses, power):
-    repeats = sum(a == b for a, b in zip(addresses, addresses[1:], strict=False))
+    repeats = sum(a == b for a, b in itertools.pairwise(addresses))
     assert direct_mapped_hits(addresses, 1) == repeats
     assert direct_mapped_hits(addresses, 2**power) >= direct_mapped_hits(addresses, 1)
 
