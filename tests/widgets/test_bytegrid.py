@@ -191,3 +191,11 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(page_of, axe, scheme, width):
     assert page.evaluate("document.documentElement.scrollWidth") == width
     page.locator(".vtb-cells").focus()
     assert "muda no passo 2" in info(page)
+
+
+def test_a_single_frame_is_a_picture_without_controls(page_of):
+    page = page_of(ByteGrid("t", STATES, FRAMES[:1]))
+    assert counts(page) == ["100", "0", "0"]
+    assert page.locator(".vtb-transport, .vtb-words").count() == 0
+    page.locator(".vtb-cells").focus()
+    assert info(page).startswith("Page 0 at 0x0: clean")

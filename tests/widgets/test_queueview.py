@@ -173,7 +173,7 @@ def test_a_ring_shows_pointers_slots_in_use_and_its_links(page_of):
     assert "names Descriptors 2" in under.nth(3).text_content()
     assert page.locator("tr[data-named]").get_attribute("data-at") == "0:2"
     assert page.locator(".vtb-lines path").count() == 1
-    assert page.locator(".vtb-kind-queue li").count() == 2
+    assert page.locator(".vtb-kind-queue [role=listitem]").count() == 2
 
 
 def test_looking_is_marked_otherwise_than_changing_and_going_back_undoes_all(page_of):
@@ -188,7 +188,7 @@ def test_looking_is_marked_otherwise_than_changing_and_going_back_undoes_all(pag
     assert page.locator(".vtb-kind-ring .vtb-slot[data-used]").count() == 0
     seek(page, 2)
     assert page.locator(".vtb-link").count() == 1
-    assert page.locator(".vtb-kind-queue li").count() == 2
+    assert page.locator(".vtb-kind-queue [role=listitem]").count() == 2
     page.locator(".vtb").focus()
     page.keyboard.press("Home")
     assert "80001000" not in page.locator(".vtb-kind-table").inner_text()

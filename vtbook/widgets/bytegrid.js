@@ -484,6 +484,7 @@ function build({ model, t, root }) {
   });
   const legend = legendView({ grid, t, format, emphasise: view.emphasise });
   const lines = linesView({ grid, counts: countsOverTime(grid), t, format });
+  const steps = grid.steps.length > 0; // without any it is a picture, and has no controls
   const words = wordsBox();
   const size = readout("");
   setText(size.value, t("grid_summary", { count: format(grid.count), cell: grid.cell, size: format(grid.size) }));
@@ -491,9 +492,9 @@ function build({ model, t, root }) {
   const overTime = panel("over-time", t("over_time"), lines.element).body;
   return {
     label: `${t("widget")}: ${grid.title}`,
-    player,
+    player: steps ? player : null,
     head: [headerLine(grid.title, size)],
-    body: [words.element, legend.element, frame, ...(lines.useful ? [overTime] : [])],
+    body: [...(steps ? [words.element] : []), legend.element, frame, ...(lines.useful ? [overTime] : [])],
     update() {
       words.show(player, stepWords(player.record, { index: player.index, grid, t, format }));
       legend.show(state.counts);

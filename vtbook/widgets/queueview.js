@@ -119,13 +119,13 @@ function ringBody({ s, state, record, t }) {
       return tag;
     });
     return el(
-      "li",
-      { class: "vtb-slot-item" },
+      "div",
+      { class: "vtb-slot-item", role: "listitem" },
       box,
       el("div", { class: "vtb-pointers" }, ...under),
     );
   });
-  const list = el("ol", { class: "vtb-ring" }, ...slots);
+  const list = el("div", { class: "vtb-ring", role: "list" }, ...slots);
   const wrap = el("div", { class: "vtb-wrap" }, `↻ ${t("wraps", { last: rows.length - 1 })}`);
   return el("div", {}, list, wrap);
 }
@@ -142,9 +142,9 @@ function queueBody({ s, state, record, t }) {
     const item = el("div", { class: "vtb-slot", "data-at": at, "data-used": true }, front, box);
     const chip = linkChip({ s, row, state, record, t });
     if (chip) item.append(chip);
-    return el("li", { class: "vtb-slot-item" }, item);
+    return el("div", { class: "vtb-slot-item", role: "listitem" }, item);
   });
-  return el("ol", { class: "vtb-ring vtb-queue" }, ...items);
+  return el("div", { class: "vtb-ring vtb-queue", role: "list" }, ...items);
 }
 
 function structureView(s, state, t) {
@@ -260,6 +260,7 @@ function build({ model, t }) {
   const data = model.get("data");
   const state = initialQueues(data);
   const player = new Player(data.steps.length, (i) => applyQueueStep(state, data.steps[i]));
+  const steps = data.steps.length > 0; // without any it is a picture, and has no controls
   const words = wordsBox();
   const views = state.structures.map((_, s) => structureView(s, state, t));
   const raw = state.memory.length ? rawPanel(state, t) : null;
@@ -279,9 +280,9 @@ function build({ model, t }) {
   for (const { holder } of views) holder.addEventListener("scroll", redraw);
   return {
     label: `${t("widget")}: ${data.title}`,
-    player,
+    player: steps ? player : null,
     head: [headerLine(data.title)],
-    body: [words.element, board],
+    body: [...(steps ? [words.element] : []), board],
     update() {
       words.show(player, queueWords(player.record, { state, data, index: player.index, t }));
       const { actors } = data;
