@@ -137,7 +137,7 @@ function liveParts({ model, term, holder, t, status }) {
   const update = () => {
     const now = model.get("status");
     const going = ["running", "waiting"].includes(now.state);
-    setText(run, t(going ? "pause_machine" : "run"));
+    setText(run, t(live && going ? "pause_machine" : "run"));
     run.title = run.textContent;
     const over = now.state === "off" || now.state === "closed";
     run.setAttribute("aria-disabled", !live || over);
@@ -161,8 +161,8 @@ function liveParts({ model, term, holder, t, status }) {
       epoch = content.epoch;
       position = content.at;
       answering.set(model, answering.get(model) ?? id);
-      term.reset();
       muted = true; // questions of the past were answered then
+      term.write("\x18\x1b\\\x1bc"); // end what is open, reset: in order after what is still to draw
       const bytes = bytesIn(buffers[0]);
       position += bytes.length;
       term.write(bytes, () => (muted = answering.get(model) !== id));
