@@ -228,3 +228,13 @@ def test_a_run_can_be_limited_in_time():
     machine = Machine("1 MiB")
     machine.load(assemble(LOOP))
     assert machine.run(seconds=0.01).reason == "time"
+
+
+def test_the_status_follows_what_the_reader_does_by_hand(started):
+    session = started(COUNTING)
+    assert session.wait(60) == "off"
+    session.machine.step_back(3)
+    assert session.status["state"] == "paused"
+    session.machine.run()
+    assert session.status["state"] == "off"
+    assert session.status["code"] == 0

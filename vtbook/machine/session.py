@@ -99,9 +99,14 @@ class Session:
     @property
     def status(self) -> dict[str, Any]:
         """State, exit and counters as plain data."""
-        exit = self.exit
+        state, exit = self.state, self.exit
+        off = self.machine.is_off
+        if state == "off" and off is None:  # the reader went back to before the end
+            state, exit = "paused", None
+        elif off is not None and state in ("ready", "paused"):  # or ran it to its end by hand
+            state, exit = "off", off
         return {
-            "state": self.state,
+            "state": state,
             "reason": exit.reason if exit else "",
             "detail": self.error or (str(exit) if exit else ""),
             "code": exit.code if exit else None,
