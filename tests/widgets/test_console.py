@@ -106,6 +106,17 @@ def test_a_browser_that_does_not_keep_up_gets_no_more_than_the_window(line):
     assert sum(len(data) for _, data in sent) + skipped == len(runner.output)
 
 
+def test_a_page_that_was_closed_does_not_hold_up_the_others(line):
+    runner, widget, sent = line
+    hello(widget, "closed without a word")
+    hello(widget, "alive")
+    for _ in range(10):
+        runner.write(b"y" * module.BACKLOG, settled=True)
+        last = sent[-1][0]["at"] + len(sent[-1][1])
+        widget._received(widget, {"type": "ack", "view": "alive", "at": last, "epoch": 0}, [])
+    assert b"".join(data for _, data in sent) == runner.output
+
+
 def test_a_character_cut_in_two_arrives_whole(line):
     runner, widget, sent = line
     hello(widget)

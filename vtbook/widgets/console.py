@@ -202,7 +202,8 @@ class Console(BookWidget):
         """Send one message of output; False if there was none, or the browser is behind."""
         assert self.session is not None
         written = self.session.written
-        if written <= self._sent or self._sent - min(self._views.values()) > WINDOW:
+        # The view that is ahead counts: one of a page that was closed never says more.
+        if written <= self._sent or self._sent - max(self._views.values()) > WINDOW:
             return False
         start = self._sent
         if written - start > BACKLOG:
@@ -265,7 +266,7 @@ class Console(BookWidget):
         elif kind == "ack":
             if view in self._views and content.get("epoch") == self._epoch:
                 self._views[view] = int(content["at"])
-                self._pump(not session.running)
+                self._pump(session.status["state"] != "running")
         elif kind == "bye":
             self._views.pop(view, None)
             if not self._views:
