@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import statistics
@@ -168,9 +169,17 @@ def _nbgrader(cases: list[Case]) -> Turn | str:
 
 
 def _run(course: Path, *command: str) -> None:
-    nbgrader = shutil.which("nbgrader", path=str(Path(sys.executable).parent)) or "nbgrader"
+    beside = str(Path(sys.executable).parent)  # where nbgrader and its alembic are
+    path = os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])
+    root = str(Path(__file__).parents[2])  # its kernels must find vtbook, too
+    paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
-        [nbgrader, *command], cwd=course, capture_output=True, text=True, check=False
+        [shutil.which("nbgrader", path=path) or "nbgrader", *command],
+        cwd=course,
+        env={**os.environ, "PATH": path, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         said = re.sub(r"\s+", " ", done.stderr)[-400:]

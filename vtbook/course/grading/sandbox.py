@@ -182,7 +182,7 @@ class Sandbox:
             pid = self._popen.pid
         with contextlib.suppress(psutil.Error):
             self._warden = psutil.Process(pid)
-        started = time.monotonic() + (10 if self._popen is None else START_SECONDS)
+        started = time.monotonic() + (60 if self._popen is None else START_SECONDS)
         hello = self._receive(started, started)
         self.missing = [str(x) for x in hello.get("missing", [])][:20]
         self._base = self._measure()[0]
