@@ -18,7 +18,9 @@ class ApiPage:
 
     def public_names(self) -> list[str]:
         """The names on the page; those of another module as ``module.name``."""
-        return list(self.names) or sorted(import_module(self.module).__all__, key=str.lower)
+        return list(self.names) or sorted(
+            getattr(import_module(self.module), "__all__", ()), key=str.lower
+        )
 
 
 PAGES = (
@@ -36,6 +38,7 @@ PAGES = (
             "inspect_code.handler_assembly",
         ),
     ),
+    ApiPage("vtbook.mmu", "Page tables and address translation"),
     ApiPage("vtbook.devices", "Devices"),
     ApiPage("vtbook.guests", "Guest programs and compilers"),
     ApiPage("vtbook.translator", "Intermediate code"),

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from sphinx import addnodes
-from sphinx.transforms.post_transforms import SphinxPostTransform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,8 +59,8 @@ class Term:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the transform, and rebuild the chapters when the glossary has changed."""
-    app.add_post_transform(LinkTerms)
+    """Link when a page is written, and write the chapters again when the glossary has changed."""
+    app.connect("doctree-resolved", link_terms)
     app.connect("env-get-outdated", _chapters_of_a_new_glossary)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -74,50 +73,42 @@ def _chapters_of_a_new_glossary(
     return []
 
 
-class LinkTerms(SphinxPostTransform):
-    """Put a link at the first use of each term."""
+def link_terms(app: Any, document: nodes.document, docname: str) -> None:
+    """Go through the text of a chapter in order, and put a link at the first use of each term."""
+    if not CHAPTER.match(docname) or GLOSSARY not in app.env.all_docs:
+        return
+    if not hasattr(app, "vtbook_terms"):
+        app.vtbook_terms = terms_of(app.env)
+    left = list(app.vtbook_terms)
+    glossary = app.builder.get_relative_uri(docname, GLOSSARY)
 
-    default_priority = 5  # before references are resolved
+    def link(term: Term, words: str) -> nodes.reference:
+        made = nodes.reference("", words, internal=True, refuri=f"{glossary}#{term.anchor}")
+        made["classes"].append("vtb-term")
+        made["reftitle"] = term.definition
+        return made
 
-    def run(self, **kwargs: Any) -> None:
-        """Go through the text of a chapter in order."""
-        if not CHAPTER.match(self.env.docname) or GLOSSARY not in self.env.all_docs:
+    for text in list(_running_text(document)):
+        pieces, left = _linked(text.astext(), left, link)
+        if len(pieces) > 1 or not isinstance(pieces[0], nodes.Text):
+            text.parent.replace(text, pieces)
+        if not left:
             return
-        left = terms_of(self.env)
-        for text in list(_running_text(self.document)):
-            if not left:
-                return
-            pieces, left = _linked(text.astext(), left, self._link)
-            if len(pieces) > 1 or not isinstance(pieces[0], nodes.Text):
-                text.parent.replace(text, pieces)
-
-    def _link(self, term: Term, words: str) -> nodes.reference:
-        uri = self.app.builder.get_relative_uri(self.env.docname, GLOSSARY)
-        link = nodes.reference(
-            "", words, internal=True, refuri=f"{uri}#{term.anchor}", classes=["vtb-term"]
-        )
-        link["reftitle"] = term.definition
-        return link
 
 
 def terms_of(env: BuildEnvironment) -> list[Term]:
     """The entries of the glossary, longest spelling first."""
-    kept = getattr(env.app, "vtbook_terms", None)
-    if kept is None:
-        document = env.get_doctree(GLOSSARY)
-        kept = []
-        for item in document.findall(nodes.definition_list_item):
-            meaning = next(iter(item.findall(nodes.definition)), None)
-            first = next(iter(meaning.findall(nodes.paragraph)), None) if meaning else None
-            words = first.astext().replace("\n", " ") if first is not None else ""
-            kept += [
-                Term(term.astext().strip(), term["ids"][0], words)
-                for term in item.findall(nodes.term)
-                if term["ids"]
-            ]
-        kept.sort(key=lambda term: -max(map(len, term.spellings())))
-        env.app.vtbook_terms = kept  # type: ignore[attr-defined]
-    return list(kept)
+    found = []
+    for item in env.get_doctree(GLOSSARY).findall(nodes.definition_list_item):
+        meaning = next(iter(item.findall(nodes.definition)), None)
+        first = next(iter(meaning.findall(nodes.paragraph)), None) if meaning else None
+        words = first.astext().replace("\n", " ") if first is not None else ""
+        found += [
+            Term(term.astext().strip(), term["ids"][0], words)
+            for term in item.findall(nodes.term)
+            if term["ids"]
+        ]
+    return sorted(found, key=lambda term: -max(map(len, term.spellings())))
 
 
 def _running_text(document: nodes.document) -> Iterator[nodes.Text]:

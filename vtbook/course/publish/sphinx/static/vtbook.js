@@ -33,5 +33,29 @@ function reachScrolling() {
   }
 }
 
+// What the theme and Sphinx leave unsaid for a screen reader: which part of the contents a button
+// opens, and that the lines of a long signature are no list of definitions.
+function nameForReaders() {
+  for (const summary of document.querySelectorAll(".bd-sidebar-primary details > summary")) {
+    const entry = summary.closest("li")?.querySelector("a");
+    if (entry) summary.setAttribute("aria-label", entry.textContent.trim());
+  }
+  for (const lines of document.querySelectorAll("dt.sig dl")) {
+    const box = Object.assign(document.createElement("div"), { className: "sig-lines" });
+    for (const line of lines.children) {
+      const row = document.createElement("div");
+      row.append(...line.childNodes);
+      box.append(row);
+    }
+    lines.replaceWith(box);
+  }
+}
+
+// From a file, the browser gives a page no other page: search shows titles, not excerpts.
+if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined") {
+  DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+}
+
+nameForReaders();
 filterTable();
 addEventListener("load", reachScrolling);
