@@ -42,8 +42,13 @@ Reveal.on("slidechanged", () => {
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
+/** Wait until each widget has taken the place of its fallback. */
 async function widgetsAlive() {
-  for (let n = 0; n < 100 && document.querySelector("[data-vtbook-widget]"); n++) await pause(50);
+  const waiting = () =>
+    [...document.querySelectorAll(".vtbook-widget")].some(
+      (host) => !host.querySelector(".vtb[data-vtb-theme]"),
+    );
+  for (let n = 0; n < 200 && waiting(); n++) await pause(50);
   await pause(200);
 }
 
