@@ -163,7 +163,7 @@ class Walk:
 
 
 def _plain(r: Reference) -> list[str | int]:
-    read = [f"{r.table:x}", r.index, f"{r.address:x}", f"{r.pte:x}"]
+    read: list[str | int] = [f"{r.table:x}", r.index, f"{r.address:x}", f"{r.pte:x}"]
     return [r.stage, r.level, *read, r.outcome, f"{r.translates:x}"]
 
 

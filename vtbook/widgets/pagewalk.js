@@ -146,7 +146,7 @@ function questions(walk, row, t) {
   const fails = row.outcome === "fault" ? walk.fault : "";
   if (fails === "access") return [[t("ask_memory"), false]];
   const asked = [
-    [t("ask_valid"), ["invalid"]],
+    [t("ask_valid", { bit: bit("V") }), ["invalid"]],
     [t("ask_reserved"), ["reserved", "write_only"]],
     [t(leaf ? "ask_leaf" : "ask_pointer"), ["no_leaf"]],
   ];
