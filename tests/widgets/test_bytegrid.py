@@ -158,6 +158,7 @@ def test_in_the_grid_arrows_move_a_cursor_and_outside_they_step(page_of):
     assert any("in stack" in text for text in seen)
     assert page.locator(".vtb-position").text_content() == "Step 1 of 2"
     page.keyboard.press("Escape")
+    page.wait_for_function("document.activeElement.matches('.vtb')")
     page.keyboard.press("ArrowRight")
     assert page.locator(".vtb-position").text_content() == "Step 2 of 2"
 

@@ -2,6 +2,7 @@
 
 import { big, el, Player, setText, svg } from "./common.js";
 import { bookWidget, headerLine, panel, readout, wordsBox } from "./widget.js";
+import { keepShortcutsOut } from "./shortcuts.js";
 import { FILLS, fillStyle, patternLines } from "./palette.js";
 
 const LARGEST = 22; // pixels of a cell's side
@@ -280,6 +281,7 @@ function canvasView({ grid, state, root, t, onCell }) {
   };
   element.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    // JupyterLab takes Escape before it comes here, and moves the focus to the cell: that leaves too.
     if (event.key === "Escape") root.focus();
     else if (event.key in keys) moveTo(keys[event.key]());
     else return;
@@ -461,6 +463,7 @@ function stepWords(record, { index, grid, t, format }) {
 // --- The widget ---------------------------------------------------------------------------------
 
 function build({ model, t, root }) {
+  keepShortcutsOut(root);
   const grid = model.get("grid");
   const number = new Intl.NumberFormat(model.get("language"));
   const format = (n) => number.format(n);
