@@ -8,7 +8,7 @@ from vtbook.course.grading import one
 from vtbook.course.grading.limits import Limits
 from vtbook.course.grading.sandbox import ZYGOTE
 
-LIMITS = Limits(cell_seconds=4, seconds=60, memory=256 << 20)
+LIMITS = Limits(cell_seconds=3, seconds=60, memory=256 << 20)
 
 
 @pytest.fixture(scope="session")
