@@ -195,8 +195,8 @@ def print_results(results: Results) -> None:
         f"hostile or damaged), {results.jobs} at a time:"
     )
     print(
-        f"  {whole:.1f} s, {per:.3f} s a submission, {per * results.jobs:.3f} s of one core's time "
-        "(wall time; every score and status as known beforehand)"
+        f"  {whole:.1f} s, {per:.3f} s a submission, {per * results.jobs:.3f} s a core "
+        "(wall time, waiting for hangs included; every score and status as known beforehand)"
     )
     if results.why_not:
         print(f"nbgrader: {results.why_not}")
