@@ -25,6 +25,9 @@ SWITCHES = (
     "--disable-component-update --disable-extensions --hide-scrollbars"
 ).split()
 TIMEOUT = 180.0
+PAGE = re.compile(rb"/Type\s*/Page\b")
+ATTEMPTS = 3
+"""A busy computer may print before reveal.js has laid out the pages; the count shows it."""
 
 
 class BrowserError(VtbookError):
@@ -75,19 +78,28 @@ def write_pdf(deck: Path, target: Path) -> Path:
         deck: The HTML file of `write_slides`.
         target: The PDF file to write.
 
-    Raises BrowserError: no Chromium, or it wrote no file.
+    Raises BrowserError: no Chromium, or it did not print all slides.
     """
     made = target.resolve()
     made.parent.mkdir(parents=True, exist_ok=True)
+    slides = deck.read_text(encoding="utf-8").count("<section data-cells=")
+    done, pages = None, 0
+    for _ in range(ATTEMPTS):
+        made.unlink(missing_ok=True)
+        done = _run(
+            f"{deck.resolve().as_uri()}?print-pdf",
+            f"--print-to-pdf={made}",
+            "--no-pdf-header-footer",
+            "--run-all-compositor-stages-before-draw",
+        )
+        pages = len(PAGE.findall(made.read_bytes())) if made.exists() else 0
+        if pages >= slides:
+            return target
     made.unlink(missing_ok=True)
-    done = _run(
-        f"{deck.resolve().as_uri()}?print-pdf",
-        f"--print-to-pdf={made}",
-        "--no-pdf-header-footer",
+    raise BrowserError(
+        f"{target}: the browser printed {pages} pages of {slides} slides; try again when the "
+        f"computer is less busy\n{_last(done.stderr if done else '')}"
     )
-    if not made.exists():
-        raise BrowserError(f"{target}: the browser wrote no PDF:\n{_last(done.stderr)}")
-    return target
 
 
 def overflowing(deck: Path) -> list[Overflow]:

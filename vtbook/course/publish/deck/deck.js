@@ -4,6 +4,11 @@ const WIDTH = 1280;
 const HEIGHT = 720;
 const MOVING = /^(Arrow|Page|Home|End| $|Enter|Spacebar)/;
 
+// A browser without a window may draw no frame before it prints, and reveal.js waits for frames.
+if (/print-pdf/.test(location.search)) {
+  window.requestAnimationFrame = (f) => setTimeout(() => f(performance.now()), 10);
+}
+
 Reveal.initialize({
   width: WIDTH,
   height: HEIGHT,
