@@ -2,7 +2,6 @@
 
 import { big, el, Player, setText, svg } from "./common.js";
 import { bookWidget, headerLine, panel, readout, wordsBox } from "./widget.js";
-import { keepShortcutsOut } from "./shortcuts.js";
 import { FILLS, fillStyle, patternLines } from "./palette.js";
 
 const LARGEST = 22; // pixels of a cell's side
@@ -463,7 +462,6 @@ function stepWords(record, { index, grid, t, format }) {
 // --- The widget ---------------------------------------------------------------------------------
 
 function build({ model, t, root }) {
-  keepShortcutsOut(root);
   const grid = model.get("grid");
   const number = new Intl.NumberFormat(model.get("language"));
   const format = (n) => number.format(n);

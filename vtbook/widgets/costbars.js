@@ -2,7 +2,6 @@
 
 import { el, setText } from "./common.js";
 import { bookWidget, headerLine, panel } from "./widget.js";
-import { keepShortcutsOut } from "./shortcuts.js";
 import { fillStyle } from "./palette.js";
 
 const STEPS = 1000; // of a slider, from the least cost to the greatest
@@ -142,7 +141,6 @@ function sourceLine(kind, label, words) {
 }
 
 function build({ model, t, root }) {
-  keepShortcutsOut(root);
   const chart = model.get("chart");
   const { events, bars, unit, published } = chart;
   const language = model.get("language");

@@ -3,7 +3,6 @@
 
 import { el, hidden, Player, svg } from "./common.js";
 import { bookWidget, headerLine, panel, wordsBox } from "./widget.js";
-import { keepShortcutsOut } from "./shortcuts.js";
 import { byteView } from "./memory.js";
 import { applyQueueStep, initialQueues, slotsInUse } from "./queue_state.js";
 
@@ -258,7 +257,6 @@ function rawPanel(state, t) {
 // --- The widget ---------------------------------------------------------------------------------
 
 function build({ model, t, root }) {
-  keepShortcutsOut(root);
   const data = model.get("data");
   const state = initialQueues(data);
   const player = new Player(data.steps.length, (i) => applyQueueStep(state, data.steps[i]));

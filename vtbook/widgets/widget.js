@@ -2,6 +2,7 @@
 // `step` kept with the player. A widget's own file says what to show and how one step changes it.
 
 import { el, listenToKeys, setText, transport, translator, watchTheme } from "./common.js";
+import { keepShortcutsOut } from "./shortcuts.js";
 import STRINGS from "./strings.json";
 
 /**
@@ -45,6 +46,7 @@ function mount({ name, build, model, host }) {
     lang: language,
     "data-lm-suppress-shortcuts": "true",
   });
+  keepShortcutsOut(root);
   const stopTheme = watchTheme(root);
   const built = build({ model, t, root });
   const { label, player = null, head = [], body = [], update, mounted, dispose } = built;
