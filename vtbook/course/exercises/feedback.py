@@ -50,7 +50,7 @@ class checking:
 
 
 class Parts:
-    """A check in parts, each with its own points.
+    """A check in parts, each with its own points::
 
         check = Parts()
         with check.part("one by one", 2):

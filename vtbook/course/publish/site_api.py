@@ -48,6 +48,20 @@ PAGES = (
         "What chapters use around a machine",
         ("show_code", "profile", "chart", "bar_chart", "verdict", "run_elsewhere"),
     ),
+    ApiPage("vtbook.course.exercises", "Exercises and their variants"),
+    ApiPage(
+        "vtbook.course.grading",
+        "Grading",
+        ("session.grade_folder", "session.Order", "session.Report", "limits.Limits"),
+    ),
+    ApiPage(
+        "vtbook.course.publish",
+        "Slides, pages and the site",
+        (
+            *("executing.executed", "slides.slides_of", "slides.slides_page"),
+            *("slides.write_slides", "site.build_site", "site.write_catalogues", "maths.mathml"),
+        ),
+    ),
     ApiPage("vtbook.errors", "The base of all errors", ("VtbookError",)),
 )
 
