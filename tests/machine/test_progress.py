@@ -42,6 +42,14 @@ def test_it_says_nothing_if_nothing_takes_long(capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_it_says_nothing_where_it_is_told_to_be_quiet(capsys, monkeypatch):
+    monkeypatch.setenv("VTBOOK_QUIET", "1")
+    announce = Announcer()
+    announce("compiling")
+    announce.finish()
+    assert capsys.readouterr() == ("", "")
+
+
 def test_without_a_stderr_it_is_silent(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     announce = Announcer()

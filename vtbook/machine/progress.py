@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any
@@ -11,7 +12,8 @@ class Announcer:
     """Says what takes so long, and when it is over. Says nothing if nothing takes long.
 
     In a notebook it is one line that changes in place; elsewhere lines on stderr. Call it with what
-    begins, and ``finish`` when the reader can go on.
+    begins, and ``finish`` when the reader can go on. Nothing is said while the environment variable
+    ``VTBOOK_QUIET`` is set: published notebooks must not depend on what was compiled before.
     """
 
     def __init__(self) -> None:
@@ -32,6 +34,8 @@ class Announcer:
             self._began = self._line = None
 
     def _show(self, text: str) -> None:
+        if os.environ.get("VTBOOK_QUIET"):
+            return
         message = f"vtbook: {text}"
         if not _in_notebook():
             if sys.stderr is not None:

@@ -287,6 +287,7 @@ def _environment(language: str) -> dict[str, str]:
     environment = {**os.environ, "VTBOOK_LANGUAGE": language, "PYTHONHASHSEED": "0"}
     for name in ("MPLBACKEND", "PYTHONUNBUFFERED", "PYTHONSTARTUP"):
         environment.pop(name, None)
+    environment["VTBOOK_QUIET"] = "1"  # what is compiled the first time is not the text's
     environment["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # else debugpy warns on stderr
     root = str(PACKAGE.parent)
     if root not in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
