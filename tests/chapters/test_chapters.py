@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
+CHAPTERS = sorted((ROOT / "chapters").glob("[0-9][0-9]-*.ipynb"))
 LONGEST_SECONDS = 180
 """Several times what a chapter takes alone: compiling on the first day adds to it."""
 SLIDES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
@@ -86,7 +86,8 @@ def test_a_chapter_has_the_parts_that_every_chapter_has(chapter):
     for wanted in ("What the real systems do", "Exercises", "Synopsis", "Glossary"):
         assert wanted in headings
     assert "**Predict.**" in prose(notebook)
-    first_code = next(i for i, c in enumerate(notebook["cells"]) if c["cell_type"] == "code")
+    cells = [c for c in notebook["cells"] if "navigation" not in c["metadata"].get("tags", [])]
+    first_code = next(i for i, c in enumerate(cells) if c["cell_type"] == "code")
     assert first_code < 3
     code = [text(c) for c in notebook["cells"] if c["cell_type"] == "code"]
     assert any("Stepper(" in source for source in code)
@@ -147,6 +148,13 @@ def test_a_chapter_runs_from_top_to_bottom_unmodified(chapter, executed):
         for output in cell.outputs:
             if output.output_type == "stream" and output.name == "stderr":
                 assert "Warning" not in output.text, (cell.id, output.text)
+
+
+def test_the_start_page_runs_as_it_is(executed):
+    notebook, _ = executed(ROOT / "chapters" / "home.ipynb")
+    [cell] = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    shown = "".join(o.data["text/html"] for o in cell.outputs if "text/html" in o.get("data", {}))
+    assert all(f'href="{path.name}"' in shown for path in CHAPTERS)
 
 
 def test_charts_are_pictures_with_a_text_beside_them(chapter, executed):

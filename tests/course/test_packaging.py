@@ -51,10 +51,10 @@ def test_the_wheel_has_nothing_that_is_made_while_working(wheel):
     assert not [n for n in wheel.namelist() if "__pycache__" in n or n.startswith("tests/")]
 
 
-def test_the_wheel_opens_jupyterlab_on_the_first_chapter(wheel):
+def test_the_wheel_opens_jupyterlab_on_the_start_page(wheel):
     [config] = [n for n in wheel.namelist() if n.endswith("etc/jupyter/jupyter_lab_config.json")]
     start = json.loads(wheel.read(config))["LabApp"]["default_url"]
-    assert start == "/lab/tree/chapters/00-start.ipynb"
+    assert start == "/lab/tree/chapters/home.ipynb"
     [settings] = [n for n in wheel.namelist() if n.endswith("default_setting_overrides.json")]
     assert "@jupyterlab/apputils-extension:notification" in json.loads(wheel.read(settings))
 

@@ -18,6 +18,7 @@ SUBJECTS = (
     "site",
     "slides",
     "progress",
+    "navigation",
 )
 """Modules of `vtbook.course.commands`, in the order of the help."""
 

@@ -15,6 +15,9 @@ from vtbook.course.messages import say
 from vtbook.errors import VtbookError
 
 START = Path("chapters", "00-start.ipynb")
+"""By this file a book is known."""
+HOME = Path("chapters", "home.ipynb")
+"""The start page, which JupyterLab opens."""
 PACKAGE = Path(__file__).resolve().parents[1]
 BOOK_FOLDERS = ("chapters", "exercises", "solutions")
 
@@ -94,11 +97,12 @@ def lab_command(
     book: Path, *, browser: bool, port: int | None, options: Sequence[str]
 ) -> list[str]:
     """The command that opens JupyterLab on the book."""
+    first = HOME if (book / HOME).is_file() else START
     command = [
         sys.executable,
         *("-m", "jupyterlab"),
         f"--ServerApp.root_dir={book}",
-        f"--LabApp.default_url=/lab/tree/{START.as_posix()}",
+        f"--LabApp.default_url=/lab/tree/{first.as_posix()}",
     ]
     if not browser:
         command.append("--no-browser")
