@@ -1,84 +1,42 @@
-"""Make the pictures of the README: chapter 00's stepper in JupyterLab, light and dark.
+"""Make the pictures of the documents: start page, chapter, gallery, slides, site, light and dark.
 
     python docs/screenshots.py [FOLDER]
 
-Runs the chapter in a JupyterLab of its own and takes the pictures with a Chromium from the PATH. It
-needs the ``test`` extra.
+Runs the notebooks in a JupyterLab of their own, writes slides and site, and takes the pictures with
+a Chromium from the PATH. It needs the ``test`` and ``site`` extras, and a clone.
 """
 
 from __future__ import annotations
 
-import os
-import secrets
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+sys.path.insert(0, str(ROOT))
+
+from tests.lab_server import EXECUTE, KERNEL, running_lab  # noqa: E402
+from vtbook.course.publish.chromium import find_browser  # noqa: E402
+from vtbook.course.publish.site import build_site  # noqa: E402
+from vtbook.course.publish.slides import slides_page  # noqa: E402
+
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-TIMEOUT = 180_000  # milliseconds; on the first run the machine is compiled
-STEP = 14  # of the recording: puts has printed one character and reads the next
+TIMEOUT = 120_000  # milliseconds; on the first run the machine is compiled
+STEP = 14  # of the recording in chapter 00: puts has printed one character and reads the next
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+GALLERY = {"timeline": 4, "pagewalk": 0, "bytegrid": 4}  # widget -> steps from where it opens
 LARGEST = 300_000  # bytes of a picture
-
-NO_NEWS = ("@jupyterlab", "apputils-extension", "notification.jupyterlab-settings")
-KERNEL = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status"
-EXECUTE = "([name, options]) => { jupyterapp.commands.execute(name, options); }"
+WINDOW = {"width": 1180, "height": 900}
+SLIDE = {"width": 1280, "height": 720}
 FRESH = """() => jupyterapp.shell.currentWidget.content.widgets.every(cell =>
-    cell.model.type !== 'code' || cell.model.executionCount !== null)"""
-
-
-@contextmanager
-def lab(chapter: Path) -> Iterator[str]:
-    """A JupyterLab with its own settings; the address of a copy of the chapter in it."""
-    with tempfile.TemporaryDirectory(prefix="vtbook-lab-") as folder:
-        shutil.copy(chapter, folder)
-        own = ("JUPYTER_CONFIG_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
-        environment = {**os.environ, **{name: f"{folder}/.{name}" for name in own}}
-        settings = Path(folder, ".JUPYTERLAB_SETTINGS_DIR", *NO_NEWS)
-        settings.parent.mkdir(parents=True)
-        settings.write_text('{"fetchNews": "false", "checkForUpdates": false}')
-        environment["JUPYTER_RUNTIME_DIR"] = f"{folder}/.runtime"
-        search = filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
-        environment["PYTHONPATH"] = os.pathsep.join(search)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        token = secrets.token_hex(16)
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-        command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
-        command += [f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}"]
-        command += ["--LabApp.expose_app_in_browser=True"]
-        with open(f"{folder}/.log", "w") as log:
-            server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/login")
-            yield f"http://127.0.0.1:{port}/lab/tree/{chapter.name}?token={token}"
-        finally:
-            server.terminate()
-            server.wait(30)
-
-
-def _wait_for(address: str) -> None:
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(address, timeout=2).close()
-            return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    raise TimeoutError(f"{address} does not answer")
+    cell.model.type !== 'code' || cell.model.executionCount !== null
+    || cell.model.sharedModel.getSource() === '')"""
 
 
 def command(page: Page, name: str, **options: Any) -> None:
@@ -86,50 +44,121 @@ def command(page: Page, name: str, **options: Any) -> None:
     page.evaluate(EXECUTE, [name, options])
 
 
-def open_and_run(browser: Any, address: str, width: int = 1180, height: int = 1000) -> Page:
-    """The chapter in a page without side bars, after all its cells have run."""
-    page = browser.new_page(viewport={"width": width, "height": height})
+def open_and_run(page: Page, address: str) -> None:
+    """A notebook in a window without side bars, after all its cells have run."""
     page.goto(address)
     page.wait_for_function(f"{KERNEL} === 'idle'", timeout=TIMEOUT)
     command(page, "application:toggle-left-area")
     command(page, "notebook:run-all-cells")
     page.wait_for_function(FRESH, timeout=TIMEOUT)
     page.wait_for_function(f"{KERNEL} === 'idle'", timeout=TIMEOUT)
-    return page
+    command(page, "notebook:move-cursor-up")
 
 
 def set_theme(page: Page, name: str) -> None:
     """Switch JupyterLab to its ``light`` or ``dark`` theme."""
     command(page, "apputils:change-theme", theme=THEMES[name])
-    page.wait_for_selector(f".vtb[data-vtb-theme={name}]", timeout=TIMEOUT, state="attached")
-    page.wait_for_timeout(500)
+    wanted = "true" if name == "light" else "false"
+    page.wait_for_selector(f"body[data-jp-theme-light={wanted}]", state="attached", timeout=TIMEOUT)
+    page.wait_for_timeout(800)
+
+
+def keep(path: Path, take: Callable[[Path], Any]) -> None:
+    """Take a picture with at most 256 colours; end the script if it is too large."""
+    take(path)
+    with Image.open(path) as picture:
+        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    size = path.stat().st_size
+    print(f"{path}: {size / 1000:.0f} kB", flush=True)
+    if size >= LARGEST:
+        sys.exit(f"screenshots: {path} has {size:,} bytes; keep it below {LARGEST:,}")
+
+
+def both_themes(page: Page, folder: Path, name: str, target: Any = None) -> None:
+    """Pictures of the window, or of one element, in JupyterLab's two themes."""
+    for theme in THEMES:
+        set_theme(page, theme)
+        what = page if target is None else target
+        keep(folder / f"{name}-{theme}.png", lambda path, what=what: what.screenshot(path=path))
+
+
+def in_the_lab(browser: Any, at: Callable[[str], str], folder: Path) -> None:
+    """Chapter and stepper; the start page, which knows that the chapter was run; gallery."""
+    page = browser.new_page(viewport=WINDOW)
+    open_and_run(page, at("lab/tree/chapters/00-start.ipynb?reset"))
+    stepper = page.locator(".vtb-stepper").first
+    stepper.scroll_into_view_if_needed()
+    stepper.locator(".vtb-title").click()
+    for _ in range(STEP):
+        page.keyboard.press("ArrowRight")
+    both_themes(page, folder, "stepper", stepper)
+    page.get_by_role("heading", name="What the processor sees").scroll_into_view_if_needed()
+    both_themes(page, folder, "chapter")
+
+    page = browser.new_page(viewport={**WINDOW, "height": 1150})
+    open_and_run(page, at("lab/tree/chapters/home.ipynb?reset"))
+    page.locator(".jp-Notebook .jp-Cell").first.scroll_into_view_if_needed()
+    both_themes(page, folder, "start")
+
+    page = browser.new_page(viewport={**WINDOW, "height": 1000})
+    open_and_run(page, at("lab/tree/docs/widget-gallery.ipynb?reset"))
+    for name in GALLERY:
+        widget = page.locator(f".vtb-{name}").first
+        widget.scroll_into_view_if_needed()
+        widget.locator(".vtb-title").first.click()
+        for _ in range(GALLERY[name]):
+            page.keyboard.press("ArrowRight")
+        both_themes(page, folder, f"gallery-{name}", widget)
+
+
+def of_slides(browser: Any, folder: Path, scratch: Path) -> None:
+    """A slide of chapter 05 that has a widget or code on it."""
+    for theme in THEMES:
+        path = scratch / f"slides-{theme}.html"
+        path.write_text(slides_page(ROOT / "chapters" / "05-full-emulation.ipynb", theme=theme))
+        page = browser.new_page(viewport=SLIDE)
+        page.goto(path.as_uri())
+        page.wait_for_timeout(2000)
+        for _ in range(9):
+            page.keyboard.press("ArrowRight")
+            page.wait_for_timeout(150)
+        page.wait_for_timeout(800)
+        keep(folder / f"slides-{theme}.png", lambda path, page=page: page.screenshot(path=path))
+
+
+def of_the_site(browser: Any, folder: Path, scratch: Path) -> None:
+    """Start page and a chapter of the web site."""
+    made = build_site(ROOT, scratch / "site")
+    for theme in THEMES:
+        context = browser.new_context(viewport=WINDOW, color_scheme=theme)
+        context.add_init_script(
+            f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')"
+        )
+        page = context.new_page()
+        for name, file in (("site", "index.html"), ("site-chapter", "chapters/00-start.html")):
+            page.goto((made.folder / file).as_uri())
+            page.wait_for_timeout(1500)
+            take: Callable[[Path], Any] = lambda path, page=page: page.screenshot(path=path)  # noqa: E731
+            keep(folder / f"{name}-{theme}.png", take)
 
 
 def main(folder: Path) -> None:
     """Take the pictures."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        sys.exit(f"screenshots: no browser on the PATH, one of {', '.join(BROWSERS)}")
     folder.mkdir(parents=True, exist_ok=True)
-    chapter = ROOT / "chapters" / "00-start.ipynb"
-    with lab(chapter) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=SWITCHES)
-        page = open_and_run(browser, address)
-        command(page, "notebook:move-cursor-up")
-        stepper = page.locator(".vtb").first
-        stepper.scroll_into_view_if_needed()
-        stepper.locator(".vtb-title").click()
-        for _ in range(STEP):
-            page.keyboard.press("ArrowRight")
-        for name in THEMES:
-            set_theme(page, name)
-            path = folder / f"stepper-{name}.png"
-            stepper.screenshot(path=path)
-            size = path.stat().st_size
-            print(f"{path}: {size / 1000:.0f} kB")
-            if size >= LARGEST:
-                sys.exit(f"screenshots: {path} has {size:,} bytes; keep it below {LARGEST:,}")
-        browser.close()
+    with tempfile.TemporaryDirectory(prefix="vtbook-pictures-") as scratch:
+        book = Path(scratch, "book")
+        for name in ("chapters", "exercises"):
+            shutil.copytree(ROOT / name, book / name)
+        (book / "docs").mkdir()
+        for notebook in (ROOT / "docs").glob("*.ipynb"):
+            shutil.copy(notebook, book / "docs")
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=find_browser(), args=SWITCHES)
+            with running_lab(book, home=Path(scratch, "own")) as at:
+                in_the_lab(browser, at, folder)
+            of_slides(browser, folder, Path(scratch))
+            of_the_site(browser, folder, Path(scratch))
+            browser.close()
 
 
 if __name__ == "__main__":

@@ -22,6 +22,9 @@ bring up a dialog that asks for a kernel."""
 EXECUTE = "([name, args]) => { jupyterapp.commands.execute(name, args); }"
 """Script: execute a command of JupyterLab, with its arguments."""
 
+NO_NEWS = ("@jupyterlab", "apputils-extension", "notification.jupyterlab-settings")
+"""Where JupyterLab keeps whether it asks to show news, which lies over the page."""
+
 OTHER_EXTENSIONS = ("@jupyter/nbgrader",)
 """Switched off: what another installed package adds to JupyterLab's window."""
 
@@ -51,8 +54,12 @@ def running_lab(
     page.parent.mkdir(parents=True, exist_ok=True)
     disabled = {name: True for name in OTHER_EXTENSIONS if name not in keep}
     page.write_text(json.dumps({"disabledExtensions": disabled}))
+    quiet = Path(own["JUPYTERLAB_SETTINGS_DIR"], *NO_NEWS)
+    quiet.parent.mkdir(parents=True, exist_ok=True)
+    quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
     search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, **own, "PYTHONPATH": search}
+    reader = {"VTBOOK_PROGRESS": str(home / "progress.json")}  # not that of who runs the tests
+    environment = {**reader, **os.environ, **own, "PYTHONPATH": search}
     port, token = _free_port(), secrets.token_hex(16)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
