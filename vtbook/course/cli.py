@@ -19,6 +19,7 @@ SUBJECTS = (
     "slides",
     "progress",
     "navigation",
+    "authoring",
 )
 """Modules of `vtbook.course.commands`, in the order of the help."""
 

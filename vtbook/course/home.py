@@ -29,7 +29,7 @@ OPENING = """# vtbook
 AFTER = """## How to use it
 
 - **Run** a cell with Shift+Enter. Before each experiment, write down what you expect.
-- **Change** anything and run it again. The book is yours; nothing here can harm your computer.
+- **Change** anything and run it again. `Kernel → Restart` begins anew.
 - **Solve** the exercises. Each has hints, and a cell that checks your answer as often as you like.
 
 {links}"""
@@ -54,8 +54,8 @@ EXTRAS = (
 STYLE = """<style>
 .vtb-home { max-width: 68rem; font: 13px/1.45 var(--jp-ui-font-family, system-ui, sans-serif); }
 .vtb-home .vtb-home-go { margin: 0 0 12px; font-size: 15px; }
-.vtb-home ul { display: grid; grid-template-columns: repeat(auto-fill, minmax(260px, 1fr));
-  gap: 12px; margin: 0; padding: 0; list-style: none; }
+.vtb-home ul.vtb-cards { display: grid; gap: 12px; margin: 0; padding: 0; list-style: none;
+  grid-template-columns: repeat(auto-fill, minmax(260px, 1fr)); }
 .vtb-home li { display: flex; flex-direction: column; gap: 6px; margin: 0; padding: 14px;
   border: 1px solid var(--jp-border-color1, #8888); border-radius: 8px; }
 .vtb-home li a { font-weight: 600; }
@@ -173,7 +173,7 @@ def cards_html(
         go = _paragraph("go", f'{escape(words["begin"])} <a href="{link}">{title}</a>')
     items = "".join(_card(c, r, words) for c, r in zip(known, readings, strict=True))
     tag = words["tag"]
-    return f'{STYLE}<div class="vtb-home" lang="{tag}">{go}<ul>{items}</ul></div>'
+    return f'{STYLE}<div class="vtb-home" lang="{tag}">{go}<ul class="vtb-cards">{items}</ul></div>'
 
 
 def check_html(findings: Sequence[Finding], *, language: str | None = None) -> str:
