@@ -11,6 +11,7 @@ import pytest
 from vtbook.course.authoring import new_chapter
 from vtbook.course.book import BookError, chapters
 from vtbook.course.exercises import exercises_of, instructor_version, load_solution
+from vtbook.course.exercises.files import differences
 from vtbook.course.publish.executing import executed
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +36,7 @@ def test_a_new_chapter_runs_and_is_in_the_book(book):
     solved.write_text(json.dumps(instructor_version(load_solution(solution), 3)))
     executed(solved, cache=book / "cache")
     assert "BEGIN SOLUTION" not in exercise.read_text()
+    assert list(differences([solution], exercise.parent)) == [], "vtbook exercises --check fails"
 
 
 @pytest.mark.parametrize(

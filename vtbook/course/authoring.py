@@ -28,7 +28,7 @@ def new_chapter(book: Path, name: str, title: str) -> list[Path]:
         BookError: the name is none, the number is taken, a file is there already, or the template
             is missing. Nothing is written then.
     """
-    from vtbook.course.exercises import load_solution, release
+    from vtbook.course.exercises.files import write_exercises
     from vtbook.course.navigation import update
 
     if not NAME.fullmatch(name):
@@ -49,7 +49,7 @@ def new_chapter(book: Path, name: str, title: str) -> list[Path]:
         path.parent.mkdir(exist_ok=True)
     save(made[0], _chapter(load(book / TEMPLATE), name, full))
     save(made[1], _solution(name, full))
-    save(made[2], release(load_solution(made[1])))
+    list(write_exercises([made[1]], made[2].parent))
     return list(dict.fromkeys([*made, *update(book)]))
 
 
