@@ -25,9 +25,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from typing import Any
 import platformdirs
 
 from vtbook.errors import VtbookError
+from vtbook.files import locked, replace_file
 
 FORMAT, VERSION = "vtbook-progress", 1
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -217,14 +217,7 @@ def _write(path: Path, data: Data) -> None:
     """Replace the file in one step."""
     text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
     try:
-        made, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".new")
-        try:
-            with os.fdopen(made, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        replace_file(path, text.encode(), private=True)
     except OSError as error:
         raise ProgressError(
             f"{path}: cannot be written: {error.strerror}; set VTBOOK_PROGRESS to a file that can"
@@ -245,30 +238,13 @@ def _set_aside(path: Path) -> Path:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """One process at a time, where the system has locks for files."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.with_name(f"{path.name}.lock").open("a+b")
-    except OSError as error:
-        raise ProgressError(
-            f"{path}: its folder cannot be written in: {error.strerror}; "
-            "set VTBOOK_PROGRESS to a file that can be written"
-        ) from error
-    with file:
-        with suppress(
-            OSError
-        ):  # a file system without locks: the file is still replaced in one step
-            _lock(file)
+    with ExitStack() as held:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(path.with_name(f"{path.name}.lock")))
+        except OSError as error:
+            raise ProgressError(
+                f"{path}: its folder cannot be written in: {error.strerror}; "
+                "set VTBOOK_PROGRESS to a file that can be written"
+            ) from error
         yield
-
-
-def _lock(file: Any) -> None:
-    """Wait for the lock of an open file; it ends when the file is closed."""
-    if os.name == "nt":
-        import msvcrt
-
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
-    else:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX)

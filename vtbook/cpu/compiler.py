@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import tempfile
 import threading
 import types
 from collections.abc import Callable, Iterable
@@ -26,6 +25,7 @@ from llvmlite import binding as llvm
 from vtbook.cpu import building, threaded, traits
 from vtbook.cpu.fusion import Pair
 from vtbook.errors import VtbookError
+from vtbook.files import replace_file
 from vtbook.isa.definition import Instruction
 
 Progress = Callable[[str], None]
@@ -197,7 +197,7 @@ class Library:
                 progress(f"compiling {what}")
                 made = building.target_machine().emit_object(build())
                 data = hashlib.sha256(made).digest() + made
-                _write_atomically(path, data)
+                _keep(path, data)
             self._engine.add_object_file(llvm.ObjectFileRef.from_data(data[32:]))
             self._engine.finalize_object()
             self._loaded[key] = what
@@ -209,14 +209,8 @@ def library() -> Library:
     return Library()
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
-    """Write a cache file so that another process never sees half of it; a full disk is no error."""
+def _keep(path: Path, data: bytes) -> None:
+    """Write a file of the cache; a full disk is no error."""
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = tempfile.NamedTemporaryFile(dir=path.parent, delete=False)  # noqa: SIM115
-        try:
-            with file:
-                file.write(data)
-            os.replace(file.name, path)
-        except OSError:
-            os.unlink(file.name)
+        replace_file(path, data, private=True)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from vtbook.errors import VtbookError
+from vtbook.files import replace_file
 from vtbook.machine.ram import PAGE
 from vtbook.machine.units import format_size
 
@@ -103,12 +104,9 @@ class Snapshot:
         body += packer.flush()
         head = MAGIC + VERSION.to_bytes(4, "little") + hashlib.sha256(body).digest()
         target = Path(path)
-        partial = target.with_name(target.name + ".part")
         try:
-            partial.write_bytes(head + body)
-            partial.replace(target)
+            replace_file(target, head + body)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise SnapshotError(f"{target}: cannot be written ({error.strerror})") from None
 
     @classmethod

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
-import os
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from vtbook.course.exercises.form import (
 )
 from vtbook.course.exercises.generating import checksum, release
 from vtbook.course.exercises.variants import PUBLISHED_SEED, seed_of_student
+from vtbook.files import replace_file
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -87,14 +86,9 @@ def write(path: Path, text: str) -> bool:
             return False
     except (OSError, UnicodeDecodeError):
         pass  # there is none, or not one of ours: it is replaced
-    handle = -1
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with open(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        replace_file(path, text.encode())
     except OSError as error:
         raise ExerciseError(f"{error.filename or path}: {error.strerror}") from error
     return True

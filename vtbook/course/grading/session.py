@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from vtbook.course.grading import executors, journal, one, table
 from vtbook.course.grading.feedback import write_feedback
 from vtbook.course.grading.limits import GradingError, Limits
 from vtbook.course.grading.submissions import Found, find_submissions, handed_in_twice
+from vtbook.files import replace_file
 
 NOT_READ = (FileNotFoundError, PermissionError, OSError)
 
@@ -241,11 +241,8 @@ def write_text(path: Path, text: str) -> None:
 
     Raises GradingError: it cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(beside, "w", encoding="utf-8", errors="replace", newline="\n") as file:
-            file.write(text)
-        os.replace(beside, path)
+        replace_file(path, text.encode(errors="replace"))
     except OSError as error:
         raise GradingError(f"{path}: cannot be written: {error.strerror}") from error

@@ -14,9 +14,8 @@ import platform
 import re
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from vtbook.errors import VtbookError
+from vtbook.files import locked, replace_file
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -187,15 +187,7 @@ def _keep(place: Path, result: NotebookNode) -> None:
 
     with suppress(OSError):
         place.parent.mkdir(parents=True, exist_ok=True)
-        file = tempfile.NamedTemporaryFile(  # noqa: SIM115
-            "w", encoding="utf-8", dir=place.parent, delete=False
-        )
-        try:
-            with file:
-                file.write(nbformat.writes(result))
-            os.replace(file.name, place)
-        except OSError:
-            os.unlink(file.name)
+        replace_file(place, nbformat.writes(result).encode(), private=True)
 
 
 def _forget_old(folder: Path, stem: str) -> None:
@@ -210,17 +202,10 @@ def _forget_old(folder: Path, stem: str) -> None:
 @contextmanager
 def _one_at_a_time(lock: Path) -> Iterator[None]:
     """Hold a lock of the system's, which ends with the process; without one go on unlocked."""
-    try:
-        import fcntl
-
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("w")
-    except (ImportError, OSError):
-        yield
-        return
-    with file:
-        with suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(file, fcntl.LOCK_EX)
+    with ExitStack() as held:
+        with suppress(OSError):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(lock))
         yield
 
 
