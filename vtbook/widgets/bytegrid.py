@@ -28,12 +28,13 @@ from vtbook.widgets.base import labels
 from vtbook.widgets.checks import (
     DataError,
     check_count,
+    check_filled,
+    check_format,
     check_hex,
     check_items,
     check_list,
     check_text,
 )
-from vtbook.widgets.data_checks import check_filled, check_format
 from vtbook.widgets.stepping import SteppingWidget
 
 FORMAT, VERSION = "vtbook-grid", 1

@@ -6,8 +6,9 @@ number of at least 0``.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from vtbook.errors import VtbookError
@@ -72,15 +73,44 @@ def check_count(value: Any, path: str, least: int = 0) -> None:
 
 
 def check_number(value: Any, path: str) -> None:
-    """Check that a value is a number of at least 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise DataError(path, f"{value!r} is not a number of at least 0")
+    """Check that a value is a finite number of at least 0."""
+    right = isinstance(value, int | float) and not isinstance(value, bool)
+    if not right or not math.isfinite(value) or value < 0:
+        raise DataError(path, f"{value!r} is not a finite number of at least 0")
 
 
 def check_flag(value: Any, path: str) -> None:
     """Check that a value is True or False."""
     if not isinstance(value, bool):
         raise DataError(path, f"{value!r} is not True or False")
+
+
+def check_format(
+    value: Any, name: str, version: int, names: tuple[str, ...], *, path: str = ""
+) -> None:
+    """Check that a dict says it is of this format and version, and has these keys besides.
+
+    Messages about the dict itself call it ``path``; by the format's name if that is empty.
+    """
+    check_fields(value, path or name, ("format", "version", *names))
+    if value["format"] != name:
+        raise DataError("format", f"is {value['format']!r}; this reads '{name}'")
+    if value["version"] != version:
+        raise DataError("version", f"is {value['version']!r}; this reads version {version}")
+
+
+def check_filled(value: Any, path: str) -> None:
+    """Check that a value is text with something in it."""
+    check_text(value, path)
+    if not value.strip():
+        raise DataError(path, "is empty; give some text")
+
+
+def check_distinct(names: Sequence[Any], path: str) -> None:
+    """Check that no name is there twice."""
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise DataError(f"{path}[{i}]", f"{name!r} is there twice; each needs its own name")
 
 
 def one_of(names: Any, what: str) -> Check:

@@ -27,12 +27,15 @@ from vtbook.widgets.base import BookWidget, labels
 from vtbook.widgets.checks import (
     DataError,
     check_count,
+    check_distinct,
     check_fields,
+    check_filled,
+    check_format,
     check_items,
     check_list,
+    check_number,
     one_of,
 )
-from vtbook.widgets.data_checks import check_amount, check_distinct, check_filled, check_format
 
 FORMAT, VERSION = "vtbook-costs", 1
 SCALES = ("log", "linear")
@@ -233,7 +236,7 @@ def validate_chart(chart: Any) -> None:
 
     def fixed(value: Any, path: str) -> None:
         for k, part in enumerate(check_list(value, path)):
-            check_items(part, f"{path}[{k}]", ("label", check_filled), ("value", check_amount))
+            check_items(part, f"{path}[{k}]", ("label", check_filled), ("value", check_number))
 
     for i, bar in enumerate(bars):
         check_items(
@@ -250,9 +253,9 @@ def _check_event(event: Any, where: str) -> None:
         where,
         ("name", check_filled),
         ("label", check_filled),
-        ("cost", check_amount),
-        ("low", check_amount),
-        ("high", check_amount),
+        ("cost", check_number),
+        ("low", check_number),
+        ("high", check_number),
         ("scale", one_of(SCALES, "scale")),
         ("source", check_filled),
     )
@@ -271,4 +274,4 @@ def _check_published(published: Any, bars: list[str]) -> None:
     check_filled(published["citation"], "published.citation")
     for i, pair in enumerate(check_list(published["values"], "published.values")):
         where = f"published.values[{i}]"
-        check_items(pair, where, ("bar", one_of(bars, "bar")), ("value", check_amount))
+        check_items(pair, where, ("bar", one_of(bars, "bar")), ("value", check_number))

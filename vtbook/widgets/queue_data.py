@@ -39,6 +39,9 @@ from vtbook.widgets.checks import (
     DataError,
     check_bytes,
     check_count,
+    check_distinct,
+    check_filled,
+    check_format,
     check_hex,
     check_items,
     check_list,
@@ -46,7 +49,6 @@ from vtbook.widgets.checks import (
     index_into,
     one_of,
 )
-from vtbook.widgets.data_checks import check_distinct, check_filled, check_format
 
 FORMAT, VERSION = "vtbook-queues", 1
 KINDS = ("table", "ring", "queue")

@@ -13,10 +13,10 @@ from vtbook.widgets.checks import DataError as TraceError
 from vtbook.widgets.checks import check_bytes as _bytes
 from vtbook.widgets.checks import check_count as _count
 from vtbook.widgets.checks import check_fields as _fields
+from vtbook.widgets.checks import check_format, matching, one_of
 from vtbook.widgets.checks import check_hex as _hex
 from vtbook.widgets.checks import check_list as _list
 from vtbook.widgets.checks import check_text as _text
-from vtbook.widgets.checks import matching, one_of
 
 FORMAT = "vtbook-trace"
 VERSION = 1
@@ -46,11 +46,8 @@ def validate_trace(trace: Any) -> None:
     """
     if not isinstance(trace, dict):
         raise TraceError("trace", f"is a {type(trace).__name__}; a trace is a dict")
-    _fields(trace, "trace", ("format", "version", "title", "listing", "initial", "steps"))
-    if trace["format"] != FORMAT:
-        raise TraceError("format", f"is {trace['format']!r}; this reads '{FORMAT}'")
-    if trace["version"] != VERSION:
-        raise TraceError("version", f"is {trace['version']!r}; this reads version {VERSION}")
+    names = ("title", "listing", "initial", "steps")
+    check_format(trace, FORMAT, VERSION, names, path="trace")
     _text(trace["title"], "title")
     _check_listing(trace["listing"])
     _check_initial(trace["initial"])
