@@ -21,7 +21,7 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.lab_server import EXECUTE, KERNEL, running_lab  # noqa: E402
+from tests.lab_server import EXECUTE, run_all_cells, running_lab  # noqa: E402
 from vtbook.course.publish.chromium import find_browser  # noqa: E402
 from vtbook.course.publish.site import build_site  # noqa: E402
 from vtbook.course.publish.slides import slides_page  # noqa: E402
@@ -34,9 +34,6 @@ GALLERY = {"timeline": 4, "pagewalk": 0, "bytegrid": 4}  # widget -> steps from 
 LARGEST = 300_000  # bytes of a picture
 WINDOW = {"width": 1180, "height": 900}
 SLIDE = {"width": 1280, "height": 720}
-FRESH = """() => jupyterapp.shell.currentWidget.content.widgets.every(cell =>
-    cell.model.type !== 'code' || cell.model.executionCount !== null
-    || cell.model.sharedModel.getSource() === '')"""
 
 
 def command(page: Page, name: str, **options: Any) -> None:
@@ -47,11 +44,8 @@ def command(page: Page, name: str, **options: Any) -> None:
 def open_and_run(page: Page, address: str) -> None:
     """A notebook in a window without side bars, after all its cells have run."""
     page.goto(address)
-    page.wait_for_function(f"{KERNEL} === 'idle'", timeout=TIMEOUT)
+    run_all_cells(page, TIMEOUT)
     command(page, "application:toggle-left-area")
-    command(page, "notebook:run-all-cells")
-    page.wait_for_function(FRESH, timeout=TIMEOUT)
-    page.wait_for_function(f"{KERNEL} === 'idle'", timeout=TIMEOUT)
     command(page, "notebook:move-cursor-up")
 
 

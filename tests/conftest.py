@@ -5,11 +5,12 @@ a real browser with the network off; axe-core where it is installed.
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from vtbook.course.publish.chromium import BrowserError, find_browser
 
 settings.register_profile("vtbook", deadline=None, print_blob=True)
 settings.load_profile("vtbook")
@@ -24,10 +25,10 @@ SWITCHES = (
 @pytest.fixture(scope="session")
 def browser():
     playwright = pytest.importorskip("playwright.sync_api", reason="needs the playwright package")
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        pytest.skip(f"needs a browser on the PATH, one of {', '.join(names)}")
+    try:
+        found = find_browser()
+    except BrowserError as error:
+        pytest.skip(f"needs a browser: {error}")
     with playwright.sync_playwright() as pw:
         browser = pw.chromium.launch(executable_path=found, args=SWITCHES)
         yield browser

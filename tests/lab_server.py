@@ -11,9 +11,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 KERNEL = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status"
@@ -22,11 +24,29 @@ bring up a dialog that asks for a kernel."""
 EXECUTE = "([name, args]) => { jupyterapp.commands.execute(name, args); }"
 """Script: execute a command of JupyterLab, with its arguments."""
 
+RAN = """() => jupyterapp.shell.currentWidget.content.widgets.every(cell =>
+    cell.model.type !== 'code' || cell.model.executionCount !== null
+    || cell.model.sharedModel.getSource() === '')"""
+"""Script: whether every cell with code has run."""
+
 NO_NEWS = ("@jupyterlab", "apputils-extension", "notification.jupyterlab-settings")
 """Where JupyterLab keeps whether it asks to show news, which lies over the page."""
 
 OTHER_EXTENSIONS = ("@jupyter/nbgrader",)
 """Switched off: what another installed package adds to JupyterLab's window."""
+
+
+def start_all_cells(page: Any, timeout: float) -> None:
+    """Run all cells of the notebook in front, once its kernel is ready; do not wait for them."""
+    page.wait_for_function(f"{KERNEL} === 'idle'", timeout=timeout)
+    page.evaluate(EXECUTE, ["notebook:run-all-cells", {}])
+
+
+def run_all_cells(page: Any, timeout: float) -> None:
+    """The same, and wait until all have run. Cells without text are never run."""
+    start_all_cells(page, timeout)
+    page.wait_for_function(RAN, timeout=timeout)
+    page.wait_for_function(f"{KERNEL} === 'idle'", timeout=timeout)
 
 
 def _free_port() -> int:
@@ -37,7 +57,11 @@ def _free_port() -> int:
 
 @contextmanager
 def running_lab(
-    root: Path, *options: str, home: Path | None = None, keep: Sequence[str] = ()
+    root: Path,
+    *options: str,
+    home: Path | None = None,
+    keep: Sequence[str] = (),
+    settings: Mapping[tuple[str, ...], Mapping[str, Any]] = MappingProxyType({}),
 ) -> Iterator[Callable[[str], str]]:
     """Serve a folder; give ``at(path)``: the address, with its token, of a path of the server.
 
@@ -46,6 +70,7 @@ def running_lab(
         options: More options of its command line.
         home: Where its own configuration goes; a hidden folder in `root` if not given.
         keep: Extensions of other packages that stay on (see `OTHER_EXTENSIONS`).
+        settings: Of JupyterLab: the place of a file of settings, as `NO_NEWS` -> what is in it.
     """
     home = home or root / ".own"
     names = ("JUPYTER_CONFIG_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
@@ -54,9 +79,11 @@ def running_lab(
     page.parent.mkdir(parents=True, exist_ok=True)
     disabled = {name: True for name in OTHER_EXTENSIONS if name not in keep}
     page.write_text(json.dumps({"disabledExtensions": disabled}))
-    quiet = Path(own["JUPYTERLAB_SETTINGS_DIR"], *NO_NEWS)
-    quiet.parent.mkdir(parents=True, exist_ok=True)
-    quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    silent = {"fetchNews": "false", "checkForUpdates": False}
+    for place, values in {NO_NEWS: silent, **settings}.items():
+        file = Path(own["JUPYTERLAB_SETTINGS_DIR"], *place)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values))
     search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     reader = {"VTBOOK_PROGRESS": str(home / "progress.json")}  # not that of who runs the tests
     environment = {**reader, **os.environ, **own, "PYTHONPATH": search}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab_server import EXECUTE, KERNEL, running_lab
+from tests.lab_server import EXECUTE, running_lab, start_all_cells
 
 pytest.importorskip("jupyterlab", reason="needs JupyterLab")
 
@@ -37,8 +37,7 @@ def address(tmp_path_factory, kernel_path):
 def test_the_three_live_in_jupyterlab(address, open_page):
     size = {"width": 1200, "height": 1000}
     page = open_page(address, online=True, wait=".jp-CodeCell", viewport=size)
-    page.wait_for_function(f"{KERNEL} === 'idle'", timeout=KERNEL_TIMEOUT)
-    page.evaluate(EXECUTE, ["notebook:run-all-cells", {}])
+    start_all_cells(page, KERNEL_TIMEOUT)
     page.locator(".vtb-costbars").wait_for(timeout=KERNEL_TIMEOUT)
     queues, grid = page.locator(".vtb-queueview"), page.locator(".vtb-bytegrid")
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from pathlib import Path
 
 import pytest
 
-from tests.lab_server import EXECUTE, KERNEL, ROOT, running_lab
+from tests.lab_server import EXECUTE, ROOT, run_all_cells, running_lab
 from vtbook.widgets import _assets
 
 pytest.importorskip("jupyterlab", reason="needs JupyterLab")
 
 SLOW = 120_000  # milliseconds; the first run may compile the machine
-RAN = """() => jupyterapp.shell.currentWidget.content.widgets.every(
-    cell => cell.model.type !== 'code' || cell.model.executionCount !== null)"""
 WIDGETS = {path.name.split(".")[0] for path in _assets.HERE.glob("*.strings.json")}
 ALL_CELLS = ("@jupyterlab", "notebook-extension", "tracker.jupyterlab-settings")
 
@@ -25,20 +21,14 @@ def address(tmp_path_factory, kernel_path):
     """The address of a copy of the gallery; JupyterLab keeps all its cells in the page."""
     root = tmp_path_factory.mktemp("gallery")
     shutil.copy(ROOT / "docs" / "widget-gallery.ipynb", root)
-    settings = Path(root, ".own", "jupyterlab_settings_dir", *ALL_CELLS)
-    settings.parent.mkdir(parents=True)
-    settings.write_text(json.dumps({"windowingMode": "none"}))
-    with running_lab(root) as at:
+    with running_lab(root, settings={ALL_CELLS: {"windowingMode": "none"}}) as at:
         yield at("lab/tree/widget-gallery.ipynb")
 
 
 def test_every_widget_of_the_gallery_lives_in_jupyterlab(address, open_page):
     window = {"width": 1280, "height": 1000}
     page = open_page(address, online=True, wait=".jp-CodeCell", viewport=window)
-    page.wait_for_function(f"{KERNEL} === 'idle'", timeout=SLOW)
-    page.evaluate(EXECUTE, ["notebook:run-all-cells", {}])
-    page.wait_for_function(RAN, timeout=SLOW)
-    page.wait_for_function(f"{KERNEL} === 'idle'", timeout=SLOW)
+    run_all_cells(page, SLOW)
 
     # Nothing failed, and every kind of widget is there.
     failed = page.locator('[data-mime-type*="jupyter.error"], [data-mime-type*="jupyter.stderr"]')

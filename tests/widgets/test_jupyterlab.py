@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.lab_server import EXECUTE, KERNEL, running_lab
+from tests.lab_server import EXECUTE, running_lab, start_all_cells
 from vtbook.widgets import export_notebook
 
 pytest.importorskip("jupyterlab", reason="needs JupyterLab")
@@ -32,8 +32,7 @@ def test_the_widget_lives_in_jupyterlab_and_in_what_it_saves(lab, open_page, tmp
         viewport={"width": 1280, "height": 1000},
     )
     # Cells run before the kernel is there would bring up a dialog that asks for one.
-    page.wait_for_function(f"{KERNEL} === 'idle'", timeout=KERNEL_TIMEOUT)
-    page.evaluate(EXECUTE, ["notebook:run-all-cells", {}])
+    start_all_cells(page, KERNEL_TIMEOUT)
     root = page.locator(".vtb").first
     root.wait_for(timeout=KERNEL_TIMEOUT)
 

@@ -10,7 +10,14 @@ from vtbook.course.book import BookError, chapters, load, save
 
 TEMPLATE = Path("docs", "template-chapter.ipynb")
 NAME = re.compile(r"\d\d-[a-z0-9]+(-[a-z0-9]+)*")
-LOCKED: dict[str, Any] = {"grade": False, "locked": True, "schema_version": 3, "solution": False}
+LOCKED: dict[str, Any] = {
+    "schema_version": 3,
+    "grade": False,
+    "locked": True,
+    "solution": False,
+    "task": False,
+}
+"""nbgrader's metadata of a cell that students leave as it is."""
 
 
 def new_chapter(book: Path, name: str, title: str) -> list[Path]:
@@ -84,45 +91,29 @@ def _solution(name: str, title: str) -> dict[str, Any]:
         _code(
             "setup",
             "%load_ext vtbook\n\nfrom vtbook.course.exercises import checking",
-            {"nbgrader": {**LOCKED, "grade_id": "setup", "task": False}},
+            _graded("setup"),
         ),
         _text(
             "ex1-task",
             "## Exercise 1: A sum (1 points)\n\nSet `total` to the sum of 1 to {{ last }}.",
-            {"nbgrader": {**LOCKED, "grade_id": "ex1-task", "task": False}},
+            _graded("ex1-task"),
         ),
         _text(
             "ex1-hints",
             "<details><summary>Hint 1</summary>\n\n`range(a, b)` ends before `b`.\n\n</details>",
-            {"nbgrader": {**LOCKED, "grade_id": "ex1-hints", "task": False}},
+            _graded("ex1-hints"),
         ),
         _code(
             "ex1",
             "### BEGIN SOLUTION\ntotal = sum(range(1, {{ last }} + 1))\n### END SOLUTION",
-            {
-                "nbgrader": {
-                    **LOCKED,
-                    "grade_id": "ex1",
-                    "locked": False,
-                    "solution": True,
-                    "task": False,
-                }
-            },
+            _graded("ex1", locked=False, solution=True),
         ),
         _code(
             "ex1-check",
             "with checking():\n"
             "    wanted = {{ last }} * ({{ last }} + 1) // 2\n"
             '    assert total == wanted, f"{total} is not the sum. Is {{ last }} itself in it?"',
-            {
-                "nbgrader": {
-                    **LOCKED,
-                    "grade": True,
-                    "grade_id": "ex1-check",
-                    "points": 1,
-                    "task": False,
-                }
-            },
+            _graded("ex1-check", grade=True, points=1),
         ),
     ]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -137,6 +128,11 @@ def _solution(name: str, title: str) -> dict[str, Any]:
         "nbformat": 4,
         "nbformat_minor": 5,
     }
+
+
+def _graded(ident: str, **fields: Any) -> dict[str, Any]:
+    """The metadata of a cell that nbgrader knows."""
+    return {"nbgrader": {**LOCKED, "grade_id": ident, **fields}}
 
 
 def _lines(text: str) -> list[str]:

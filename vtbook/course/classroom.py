@@ -1,4 +1,4 @@
-"""What chapters use around a machine: listings, figures that suit both themes, verdicts."""
+"""What chapters use around a machine: listings, profiles, figures that suit both themes."""
 
 from __future__ import annotations
 
@@ -121,11 +121,6 @@ def bar_chart(
         else:
             axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.margins(x=0.16)
-
-
-def verdict(solved: bool, hint: str, praise: str = "Right.") -> None:
-    """Say whether an exercise is solved, and what to look at if not. It never raises."""
-    print(f"\N{CHECK MARK} {praise}" if solved else f"Not yet. {hint}")
 
 
 def run_elsewhere(source: str, argument: int) -> dict[str, tuple[str, float]]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from vtbook.course.publish.chromium import NAMES as BROWSERS
 from vtbook.errors import VtbookError
 
 MINIMUM_PYTHON = (3, 11)
@@ -62,7 +63,7 @@ TOOLS = (
         "tests compare with it; some chapters measure it",
         "qemu-system-misc",
     ),
-    Tool(("chromium", "chromium-browser", "google-chrome"), "tests of the widgets", "chromium"),
+    Tool(BROWSERS, "slides as PDF and their check; tests of the widgets", "chromium"),
     Tool(("gdb-multiarch", "riscv64-unknown-elf-gdb"), "a debugger for guests", "gdb-multiarch"),
 )
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import vtbook
 from vtbook.course.messages import Settings
+
+BookFolder = Annotated[
+    Path | None, typer.Option(help="The folder that holds chapters/; found if not given.")
+]
+"""Option of the commands that work on a book."""
 
 app = typer.Typer(
     name="vtbook",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vtbook.course.commands.app import app
+from vtbook.course.commands.app import BookFolder, app
 from vtbook.course.messages import exits
 
 
@@ -16,9 +15,7 @@ from vtbook.course.messages import exits
 def new_chapter(
     name: Annotated[str, typer.Argument(metavar="NN-NAME", help="As 12-input-output.")],
     title: Annotated[str, typer.Option(help="The title, without the number.")],
-    folder: Annotated[
-        Path | None, typer.Option(help="The folder that holds chapters/; found if not given.")
-    ] = None,
+    folder: BookFolder = None,
 ) -> None:
     """Make a chapter from the template, with a solution notebook and its exercise, for authors.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vtbook.course.commands.app import app
-from vtbook.course.commands.machines import EngineName
+from vtbook.course.commands.machines import Arguments, Engine, EngineName, RamSize
 from vtbook.course.messages import USAGE, exits
 
 STATUS = (
@@ -20,14 +20,9 @@ STATUS = (
 @exits(USAGE)
 def console(
     file: Annotated[str, typer.Argument(metavar="FILE", help="As for run: ELF, guest:monitor.")],
-    arguments: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="ARGS", help="The guest's arguments; after -- any."),
-    ] = None,
-    engine: Annotated[
-        EngineName, typer.Option(help="How the instructions are run.")
-    ] = EngineName.interpreter,
-    ram: Annotated[str, typer.Option(metavar="SIZE", help="Size of the RAM.")] = "128 MiB",
+    arguments: Arguments = None,
+    engine: Engine = EngineName.interpreter,
+    ram: RamSize = "128 MiB",
 ) -> None:
     """Talk to a running machine: every key goes to the guest, also Ctrl-C.
 

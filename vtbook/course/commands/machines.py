@@ -28,6 +28,14 @@ class EngineName(StrEnum):
     ir = "ir"
 
 
+# What the commands that run a guest take.
+Arguments = Annotated[
+    list[str] | None, typer.Argument(metavar="ARGS", help="The guest's arguments; after -- any.")
+]
+Engine = Annotated[EngineName, typer.Option(help="How the instructions are run.")]
+RamSize = Annotated[str, typer.Option(metavar="SIZE", help="Size of the RAM.")]
+
+
 def parse_count(text: str) -> int:
     """A number of instructions: ``5000``, ``1_000_000``, ``10k``, ``2.5M``, ``1G`` (decimal)."""
     found = re.fullmatch(r"(\d[\d_]*(?:\.\d+)?)([kKMG]?)", text.strip())
@@ -53,13 +61,8 @@ def run(
             "or a prebuilt guest such as guest:hello.",
         ),
     ],
-    arguments: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="ARGS", help="The guest's arguments; after -- any."),
-    ] = None,
-    engine: Annotated[
-        EngineName, typer.Option(help="How the instructions are run.")
-    ] = EngineName.interpreter,
+    arguments: Arguments = None,
+    engine: Engine = EngineName.interpreter,
     stats: Annotated[
         bool, typer.Option("--stats", help="Count executed instructions by mnemonic.")
     ] = False,
@@ -70,7 +73,7 @@ def run(
         str | None,
         typer.Option(metavar="N", help="Stop after so many instructions (5000, 10k, 2M, 1G)."),
     ] = None,
-    ram: Annotated[str, typer.Option(metavar="SIZE", help="Size of the RAM.")] = "128 MiB",
+    ram: RamSize = "128 MiB",
     typed: Annotated[
         Path | None,
         typer.Option("--input", metavar="FILE", help="Type this file on the guest's console."),

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from vtbook.course.commands.app import app
+from vtbook.course.commands.app import BookFolder, app
 from vtbook.course.messages import exits
 
 
 @app.command()
 @exits()
 def navigation(
-    folder: Annotated[
-        Path | None, typer.Option(help="The folder that holds chapters/; found if not given.")
-    ] = None,
+    folder: BookFolder = None,
 ) -> None:
     """Write the start page and the chapters' links to each other anew, for authors.
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vtbook.course.commands.app import app
+from vtbook.course.commands.app import BookFolder, app
 from vtbook.course.messages import USAGE, exits, fail
 
 
@@ -21,9 +20,7 @@ def progress(
     reset: Annotated[
         bool, typer.Option("--reset", help="Begin anew; the old file is kept under another name.")
     ] = False,
-    folder: Annotated[
-        Path | None, typer.Option(help="The folder that holds chapters/; found if not given.")
-    ] = None,
+    folder: BookFolder = None,
 ) -> None:
     """Say how far you are: cells run, exercises solved, where you were.
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vtbook.course.commands.app import app
+from vtbook.course.commands.app import BookFolder, app
 from vtbook.course.messages import exits
 
 
@@ -20,9 +19,7 @@ def lab(
         bool, typer.Option("--browser/--no-browser", help="Open a browser window.")
     ] = True,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Listen on this port.")] = None,
-    folder: Annotated[
-        Path | None, typer.Option(help="The folder that holds chapters/; found if not given.")
-    ] = None,
+    folder: BookFolder = None,
 ) -> None:
     """Open the book in JupyterLab. Other options go to JupyterLab."""
     from vtbook.course.lab import open_lab

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vtbook.course.commands.app import app
+from vtbook.course.commands.app import BookFolder, app
 from vtbook.course.messages import exits, fail, say
 
 
@@ -20,9 +20,7 @@ def site(
             help="The folder to write; build/site here, of --gettext the --locale folder."
         ),
     ] = None,
-    folder: Annotated[
-        Path | None, typer.Option(help="The folder that holds chapters/; found if not given.")
-    ] = None,
+    folder: BookFolder = None,
     language: Annotated[
         str | None, typer.Option(help="Build in this language, as pt_BR; of --gettext, write it.")
     ] = None,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vtbook.course.commands.app import app
+from vtbook.course.commands.app import BookFolder, app
 from vtbook.course.messages import exits, fail, say
 
 
@@ -49,9 +49,7 @@ def slides(
     notes: Annotated[
         bool, typer.Option("--notes/--no-notes", help="Whether to put in the speaker notes.")
     ] = True,
-    folder: Annotated[
-        Path | None, typer.Option(help="The folder that holds chapters/; found if not given.")
-    ] = None,
+    folder: BookFolder = None,
 ) -> None:
     """Write a chapter as slides: one HTML file that needs no network, its widgets alive.
 

@@ -46,7 +46,7 @@ PAGES = (
     ApiPage(
         "vtbook.course.classroom",
         "What chapters use around a machine",
-        ("show_code", "profile", "chart", "bar_chart", "verdict", "run_elsewhere"),
+        ("show_code", "profile", "chart", "bar_chart", "run_elsewhere"),
     ),
     ApiPage("vtbook.course.exercises", "Exercises and their variants"),
     ApiPage(
