@@ -47,17 +47,25 @@ def _wrapping_arithmetic():
 _registered: set[Any] = set()
 
 
-def _register_csr() -> None:
-    """The CSR operations are the functions of ``vtbook.cpu.csr``."""
-    from numba.extending import overload
+def _register_functions() -> None:
+    """Operations that are functions over the hart's record, not LLVM code of ``lowering``."""
+    from numba.extending import overload, register_jitable
 
-    from vtbook.cpu import csr
+    from vtbook.cpu import csr, slow_memory
 
     if csr.read_csr in _registered:
         return
-    for operation, function in ((ops.csr_read, csr.read_csr), (ops.csr_write, csr.write_csr)):
+    for operation, function in (
+        (ops.csr_read, csr.read_csr),
+        (ops.csr_write, csr.write_csr),
+        (ops.in_memory, slow_memory.in_memory),
+        (ops.physical64, slow_memory.physical64),
+        (ops.set_physical64, slow_memory.set_physical64),
+        (ops.flush_translations, slow_memory.flush_translations),
+    ):
         _registered.add(function)
         _register_called(function)
+        register_jitable(error_model="numpy")(function)
         overload(operation, strict=False, jit_options={"error_model": "numpy"})(
             lambda *arguments, function=function: function
         )
@@ -88,7 +96,7 @@ def _compile(function: Any, arguments: tuple[Any, ...], result: Any) -> tuple[st
     flags.no_cfunc_wrapper = True
     flags.error_model = "numpy"
     flags.nrt = False
-    _register_csr()
+    _register_functions()
     _register_called(function)
     with _wrapping_arithmetic():
         made = compiler.compile_extra(

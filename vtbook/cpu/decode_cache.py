@@ -4,6 +4,7 @@ Compiled by numba only. ``decode_tables`` says how a record and a page of record
 """
 
 from vtbook.cpu.decode_tables import (
+    ACROSS,
     BAD,
     COUNT,
     END_SLOTS,
@@ -22,9 +23,11 @@ from vtbook.cpu.decode_tables import (
     STOP,
     UNDECODED,
 )
-from vtbook.cpu.layout import EXECUTABLE, TLB_ENTRIES
+from vtbook.cpu.layout import EXECUTABLE, NEXT, PYTHON, TLB_ENTRIES, TRAP
 from vtbook.cpu.lowering import peek8, peek16, peek32, peek64, poke8, poke16, poke32, poke64
-from vtbook.cpu.slow_memory import find_region
+from vtbook.cpu.slow_memory import find_region, host_of, trap
+from vtbook.cpu.protection import allows
+from vtbook.cpu.translation import access_fault, translate
 from vtbook.isa.operations import sext16, sext32
 
 # The tables of ``DecodeTables``, in the order of its header.
@@ -106,13 +109,18 @@ def decode_slot(h, slots, slot):
     """
     index = (slot - slots) >> 4
     host = peek64(slots + HEADER) + 2 * index
-    kind = slots + KINDS + 2 * index
     word = peek16(host)
     if word & 3 == 3:
-        if host + 2 >= peek64(slots + HEADER + 8):
-            poke16(kind, ODD)
+        if index == SLOTS - 1:
+            poke16(slots + KINDS + 2 * index, ACROSS)
             return 0
         word |= peek16(host + 2) << 16
+    return decode_word(h, slots, slot, word, False)
+
+
+def decode_word(h, slots, slot, word, alone):
+    """Decode a word into a record; ``alone``: no other record of this page can be jumped to."""
+    kind = slots + KINDS + 2 * ((slot - slots) >> 4)
     spelling = find_spelling(h, word)
     if spelling < 0:
         poke16(kind, BAD)
@@ -131,7 +139,7 @@ def decode_slot(h, slots, slot):
         distance = sext32(peek32(slot + distance_at))
         if peek64(operation + 16) == 2:
             distance = sext16(distance)
-        if not is_near(slots, slot, distance, h.ialign):
+        if alone or not is_near(slots, slot, distance, h.ialign):
             variant |= FAR
     poke16(kind, FIRST + 4 * number + variant)
     return -size if peek64(operation) else size
@@ -144,9 +152,9 @@ def kind_of(slots, slot):
 
 def is_breakpoint(h, slots, slot):
     """True if execution must stop before this slot."""
-    pc = h.page_pc + ((slot - slots) >> 3)
+    place = (slot - slots) >> 3  # in any page: another may show the same memory
     for n in range(h.breakpoint_count):  # noqa: SIM110 - numba
-        if h.breakpoints[n] == pc:
+        if h.breakpoints[n] & 4095 == place:
             return True
     return False
 
@@ -219,24 +227,66 @@ def new_page(h, row, address):
         poke64(slots + SLOT * n + 8, 0)
     page = (address & -4096) - h.regions[row, 0]
     poke64(slots + HEADER, h.regions[row, 2] + page)
-    poke64(slots + HEADER + 8, h.regions[row, 2] + h.regions[row, 1])
     poke64(h.regions[row, 4] + 8 * (page >> 12), slots)
     return slots
 
 
 def find_slots(h, pc):
-    """The records of the page at ``pc``; 0 if there is no room, -1 if it cannot be executed."""
+    """The records of the page at ``pc``; 0 if there is no room, else a status, negative.
+
+    TRAP: it cannot be executed. PYTHON: only part of it can (physical memory protection).
+    """
     index = (pc >> 12) & (TLB_ENTRIES - 1)
     page = pc & -4096
-    if h.tlb_fetch[index, 0] == page:
+    if h.tlb_fetch[index, 0] == page | h.context_fetch:
         return h.tlb_fetch[index, 1]
-    row = find_region(h, pc, 2, EXECUTABLE)
-    if row < 0:
-        return -1
-    slots = peek64(h.regions[row, 4] + 8 * ((page - h.regions[row, 0]) >> 12))
+    cause = translate(h, pc, EXECUTABLE)
+    if cause:
+        return -trap(h, cause, pc)
+    physical = h.walk_physical
+    row = find_region(h, physical, 2, EXECUTABLE)
+    if row < 0 or not allows(h, physical, 2, EXECUTABLE, h.mode):
+        return -trap(h, access_fault(EXECUTABLE), pc)
+    if not allows(h, physical & -4096, 4096, EXECUTABLE, h.mode):
+        return -PYTHON
+    offset = (physical & -4096) - h.regions[row, 0]
+    slots = peek64(h.regions[row, 4] + 8 * (offset >> 12))
     if slots == 0:
-        slots = new_page(h, row, pc)
+        slots = new_page(h, row, physical)
     if slots:
-        h.tlb_fetch[index, 0] = page
+        h.tlb_fetch[index, 0] = page | h.context_fetch
         h.tlb_fetch[index, 1] = slots
+        if h.walk_level:
+            h.superpages |= 1 << ((pc >> 30) & 63)
     return slots
+
+
+def decode_across(h, pc):
+    """Decode the instruction at ``pc`` that continues in the next page, in a page of its own.
+
+    NEXT with ``h.slot``, ``h.page_slots`` and ``h.page_pc`` set, or TRAP.
+    """
+    slots = h.cross_slots
+    slot = slots + (pc & 4095) * 8
+    second = pc + 2
+    word = peek16(peek64(h.page_slots + HEADER) + (pc & 4095))
+    cause = translate(h, second, EXECUTABLE)
+    if cause:
+        return trap(h, cause, second)
+    row = find_region(h, h.walk_physical, 2, EXECUTABLE)
+    if row < 0 or not allows(h, h.walk_physical, 2, EXECUTABLE, h.mode):
+        return trap(h, access_fault(EXECUTABLE), second)
+    word |= peek16(host_of(h, row, h.walk_physical)) << 16
+    h.page_slots = slots
+    h.page_pc = pc & -4096
+    h.slot = slot
+    if word == h.cross_word:
+        return NEXT
+    h.cross_word = word
+    decode_word(h, slots, slot, word, True)
+    poke16(slot + COUNT, 1)
+    chosen = peek16(slots + KINDS + 2 * ((slot - slots) >> 4))
+    if h.profile and chosen >= FIRST:
+        chosen = PROFILE
+    poke64(slot, peek64(h.handlers + 8 * chosen))
+    return NEXT

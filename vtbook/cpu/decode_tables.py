@@ -31,12 +31,12 @@ SLOT = 16
 SLOTS = 2048  # halfwords in a page
 OPERANDS, COUNT = 8, 14
 END_SLOTS = 2  # reached by running off the page: a 2-byte step, a 4-byte step
-HEADER = (SLOTS + END_SLOTS) * SLOT  # host address of the page, host address of its region's end
+HEADER = (SLOTS + END_SLOTS) * SLOT  # host address of the page
 KINDS = HEADER + 16  # handler number of each slot, 2 bytes each
 PAGE_BYTES = (KINDS + 2 * (SLOTS + END_SLOTS) + 63) // 64 * 64
 
 # Handlers that are not instructions.
-UNDECODED, PAGE_END, STOP, BAD, ODD, PROFILE = range(6)
+UNDECODED, PAGE_END, STOP, BAD, ODD, PROFILE, ACROSS = range(7)
 FIRST = 8  # number of the first instruction's first handler
 SHORT, FAR = 1, 2  # variants: two bytes long; target in another page
 

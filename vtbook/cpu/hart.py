@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from vtbook.cpu import csr
+from vtbook.cpu.protection import allows
 from vtbook.cpu.layout import (
     ARCHITECTURAL,
     DEVICES,
@@ -14,9 +15,11 @@ from vtbook.cpu.layout import (
     HART,
     READABLE,
     REGIONS,
+    WATCH_PHYSICAL,
     WATCHES,
     WRITABLE,
 )
+from vtbook.cpu.translation import access_fault, effective_mode, is_translated, translate
 from vtbook.cpu.traps import Trap
 from vtbook.errors import VtbookError
 from vtbook.isa.instruction_set import InstructionSet
@@ -51,7 +54,7 @@ class Registers:
             self._array[n] = wrap(int(value))
 
     def __len__(self) -> int:
-        return 32
+        return min(len(self._array), 32)
 
     def __iter__(self) -> Any:
         return iter(int(v) for v in self._array[:32])
@@ -75,6 +78,8 @@ class Hart:
         self.__dict__["_record"] = self.state[0]
         self.__dict__["x"] = Registers(self.state["x"][0], zero=True)
         self.__dict__["f"] = Registers(self.state["f"][0], zero=False)
+        for name in ("pmpcfg", "pmpaddr"):
+            self.__dict__[name] = Registers(self.state[name][0], zero=False)
         self.__dict__["isa"] = isa
         self.__dict__["memory"] = []
         self.__dict__["bus"] = None
@@ -94,6 +99,7 @@ class Hart:
         self.pc = pc
         self.reservation = -1
         self.tick = 10
+        self.mtimecmp = self.stimecmp = -1
         self.ialign = 1 if self.isa.has_compressed else 3
         letters = sum(1 << (ord(c) - 65) for c in self.isa.letters) | 1 << 20
         self.misa = letters | 2 << 62
@@ -104,6 +110,7 @@ class Hart:
         for tlb in ("tlb_read", "tlb_write", "tlb_fetch"):
             self.state[tlb] = -1
         self.state["page_slots"] = 0
+        self.state["superpages"] = 0
 
     def __getattr__(self, name: str) -> Any:
         if name in _SCALARS:
@@ -167,8 +174,9 @@ class Hart:
                 return array[start : start + size]
         return None
 
-    def _watched(self, address: int, size: int, kind: int, value: int) -> None:
+    def _watched(self, virtual: int, physical: int, size: int, kind: int, value: int) -> None:
         for first, end, kinds in self.state["watches"][0, : self.watch_count]:
+            address = physical if int(kinds) & WATCH_PHYSICAL else virtual
             if (
                 kinds & kind
                 and address < int(end) & MASK64
@@ -177,41 +185,83 @@ class Hart:
                 self.events.append(("watch", address, size, kind, value))
                 return
 
+    def _physical(self, address: int, size: int, access: int) -> int:
+        """Physical address of an access inside one page, or a trap."""
+        if self.satp == 0 and self.pmp_entries == 0:
+            return address
+        virtual = wrap(address)
+        cause = translate(self, virtual, access)
+        if cause:
+            raise Trap(cause, virtual)
+        physical = self.walk_physical
+        if not allows(self, physical, size, access, effective_mode(self, access)):
+            raise Trap(access_fault(access), virtual)
+        return physical & MASK64
+
+    def _parts(self, address: int, size: int, access: int) -> list[tuple[int, int, int]]:
+        """(virtual address, physical address, size) of each page's part of an access."""
+        low = 4096 - (address & 4095)
+        if low >= size or not (
+            self.pmp_entries or is_translated(self, effective_mode(self, access))
+        ):
+            return [(address, self._physical(address, size, access), size)]
+        second = (address + low) & MASK64
+        return [
+            (address, self._physical(address, low, access), low),
+            (second, self._physical(second, size - low, access), size - low),
+        ]
+
     def _load(self, address: int, size: int, signed: bool = False) -> int:
         address &= MASK64
         if self.accesses is not None:
             self.accesses.append(("r", address, size))
-        found = self.find(address, size, READABLE)
-        if found is not None:
-            value = int.from_bytes(found.tobytes(), "little", signed=signed)
-        elif self.bus is None:
-            raise Trap(5, wrap(address))
-        else:
-            try:
-                value = self.bus.read(address, size)
-            except LookupError:
-                raise Trap(5, wrap(address)) from None
+        data = b""
+        parts = self._parts(address, size, READABLE)
+        for virtual, physical, length in parts:
+            found = self.find(physical, length, READABLE)
+            if found is not None:
+                data += found.tobytes()
+            elif self.bus is None or len(parts) > 1:
+                raise Trap(5, wrap(virtual))
+            else:
+                try:
+                    data = self.bus.read(physical, size).to_bytes(size, "little")
+                except LookupError:
+                    raise Trap(5, wrap(virtual)) from None
+        value = int.from_bytes(data, "little", signed=signed)
         if self.watch_count:
-            self._watched(address, size, 1, value)
+            for virtual, physical, length in parts:
+                self._watched(virtual, physical, length, READABLE, value)
         return wrap(value) if signed else value
 
     def _store(self, address: int, size: int, value: int) -> None:
         address &= MASK64
         value &= (1 << 8 * size) - 1
+        data = value.to_bytes(size, "little")
         if self.accesses is not None:
-            self.accesses.append(("w", address, value.to_bytes(size, "little")))
-        found = self.find(address, size, WRITABLE)
-        if found is not None:
-            found[:] = np.frombuffer(value.to_bytes(size, "little"), np.uint8)
-        elif self.bus is None or self.find(address, size, READABLE) is not None:
-            raise Trap(7, wrap(address))
-        else:
+            self.accesses.append(("w", address, data))
+        parts = self._parts(address, size, WRITABLE)
+        places = [self.find(physical, length, WRITABLE) for _, physical, length in parts]
+        done = 0
+        for (virtual, physical, length), found in zip(parts, places, strict=True):
+            if found is None and (
+                self.bus is None
+                or len(parts) > 1
+                or self.find(physical, length, READABLE) is not None
+            ):
+                raise Trap(7, wrap(virtual))
+        for (virtual, physical, length), found in zip(parts, places, strict=True):
+            if found is not None:
+                found[:] = np.frombuffer(data[done : done + length], np.uint8)
+                done += length
+                continue
             try:
-                self.bus.write(address, size, value)
+                self.bus.write(physical, size, value)
             except LookupError:
-                raise Trap(7, wrap(address)) from None
+                raise Trap(7, wrap(virtual)) from None
         if self.watch_count:
-            self._watched(address, size, 2, value)
+            for virtual, physical, length in parts:
+                self._watched(virtual, physical, length, WRITABLE, value)
 
     def load8(self, address: int) -> int:
         return self._load(address, 1)
@@ -247,7 +297,8 @@ class Hart:
         address = wrap(address)
         if address & (size - 1):
             raise Trap(6, address)
-        if self.find(address & MASK64, size, READABLE | WRITABLE) is None:
+        physical = self._physical(address & MASK64, size, WRITABLE)
+        if self.find(physical, size, READABLE | WRITABLE) is None:
             raise Trap(7, address)  # atomics reach main memory only (a PMA of this board)
         return address
 
@@ -255,17 +306,16 @@ class Hart:
         """The instruction at ``pc``: 16 bits, or 32 if the low bits say so; traps if not there."""
         if pc & self.ialign:
             raise Trap(0, pc)
-        address = pc & MASK64
-        low = self.find(address, 2, EXECUTABLE)
-        if low is None:
-            raise Trap(1, pc)
-        value = int(low[0]) | int(low[1]) << 8
+        value = self._fetch_half(pc)
         if value & 3 == 3:
-            high = self.find(address + 2, 2, EXECUTABLE)
-            if high is None:
-                raise Trap(1, wrap(pc + 2))
-            value |= int(high[0]) << 16 | int(high[1]) << 24
+            value |= self._fetch_half(wrap(pc + 2)) << 16
         return value
+
+    def _fetch_half(self, pc: int) -> int:
+        found = self.find(self._physical(pc & MASK64, 2, EXECUTABLE), 2, EXECUTABLE)
+        if found is None:
+            raise Trap(1, pc)
+        return int(found[0]) | int(found[1]) << 8
 
     # --- control ---------------------------------------------------------------------------------
 
@@ -292,6 +342,26 @@ class Hart:
 
     def csr_write(self, number: int, value: int) -> None:
         csr.write_csr(self, number, wrap(value))
+
+    def resync(self) -> None:
+        """Nothing to do: the plain machine looks at everything before each instruction."""
+
+    def flush_translations(self, address: int, everywhere: bool) -> None:
+        self.state["tlb_read"] = self.state["tlb_write"] = self.state["tlb_fetch"] = -1
+        self.superpages = 0
+
+    def in_memory(self, address: int, need: int) -> bool:
+        return self.find(address, 8, need) is not None
+
+    def physical64(self, address: int) -> int:
+        found = self.find(address, 8, READABLE)
+        assert found is not None
+        return int.from_bytes(found.tobytes(), "little", signed=True)
+
+    def set_physical64(self, address: int, value: int) -> None:
+        found = self.find(address, 8, WRITABLE)
+        assert found is not None
+        found[:] = np.frombuffer((value & MASK64).to_bytes(8, "little"), np.uint8)
 
     def fence_instructions(self) -> None:
         self.events.append(("fence.i",))

@@ -10,7 +10,9 @@ import numpy as np
 
 from vtbook.cpu import building, compiler, plain
 from vtbook.cpu.decode_tables import (
+    ACROSS,
     BAD,
+    END_SLOTS,
     FIRST,
     KINDS,
     ODD,
@@ -30,12 +32,14 @@ from vtbook.cpu.layout import (
     BREAKPOINTS,
     BUDGET,
     COMPILE,
+    CROSS,
     DECODE,
     FENCE_I,
     FLUSH,
     ILLEGAL,
     LOOKUP,
     PYTHON,
+    READABLE,
     UNHANDLED,
     WFI,
 )
@@ -44,7 +48,8 @@ from vtbook.errors import VtbookError
 from vtbook.isa.instruction_set import InstructionSet
 from vtbook.isa.operations import MASK64, wrap
 
-ARENA_PAGES = 512
+ARENA_PAGES = 4096
+"""Pages of decoded records; memory is taken when they are filled."""
 NO_LIMIT = 1 << 62
 PLAIN_STEPS = 2000
 """A run comes back after so many instructions done in Python, so that it never takes seconds."""
@@ -85,6 +90,7 @@ class CompiledSet:
             (BAD, f"vt_leave_{ILLEGAL}"),
             (ODD, f"vt_leave_{PYTHON}"),
             (PROFILE, "vt_profile"),
+            (ACROSS, f"vt_leave_{CROSS}"),
         ):
             self.handlers[number] = address(symbol)
         self.handlers[FIRST:] = address(f"vt_leave_{COMPILE}")
@@ -149,11 +155,16 @@ class Interpreter:
         self.compiled = compiled_set(hart.isa, progress)
         self._arena = np.zeros(ARENA_PAGES * PAGE_BYTES // 8 + 8, np.int64)
         self._scratch = np.zeros(SLOTS + 1, np.int64)
+        self._across = np.zeros(PAGE_BYTES // 8 + 8, np.int64)
         self._directories: list[np.ndarray] = []
         self._profile: np.ndarray | None = None
         hart.decoder = self.compiled.tables.header.ctypes.data
         hart.handlers = self.compiled.handlers.ctypes.data
         hart.scratch = self._scratch.ctypes.data
+        hart.cross_slots = (self._across.ctypes.data + 63) // 64 * 64
+        for n in range(END_SLOTS):
+            place = hart.cross_slots + SLOT * (SLOTS + n)
+            ctypes.c_int64.from_address(place).value = int(self.compiled.handlers[PAGE_END])
         self.flush()
 
     def flush(self) -> None:
@@ -168,6 +179,7 @@ class Interpreter:
         h.arena_next = start
         h.arena_end = self._arena.ctypes.data + self._arena.nbytes
         h.state["tlb_fetch"] = -1
+        h.cross_word = 0
 
     def set_breakpoints(self, addresses: list[int]) -> None:
         """Stop before the instruction at each of these addresses; at most 64."""
@@ -202,19 +214,29 @@ class Interpreter:
         target = min(start + (NO_LIMIT if budget is None else budget), NO_LIMIT)
         first = (h.pc, h.mode, start)  # a breakpoint here is where the last run stopped
         plain_steps = 0
+        self._forget_device()
+        events: tuple = ()  # of a device access whose instruction is not yet done
         while True:
-            h.target = target
-            h.left = target - h.instret
+            h.goal = h.instret + 1 if events else target
+            # An instruction whose device access is done finishes before any interrupt.
+            h.sync = 0 if h.device_ready else 1
+            h.target = min(h.instret + 1, h.goal) if h.device_ready else h.goal
+            h.left = h.target - h.instret
             h.next_pc = h.pc
             h.reason = LOOKUP
             reason = self.compiled.run(h.state.ctypes.data)
             if self._profile is not None and reason in (PYTHON, COMPILE):
                 self._uncount()
+            if events and reason in (BUDGET, UNHANDLED):
+                return Stop(PYTHON, h.instret - start, None, events)
             if reason in (FENCE_I, FLUSH):
                 self.flush()
             elif reason == COMPILE:
                 self._compile_current()
+            elif reason == PYTHON and h.device_wanted and self._access_device():
+                events, h.events[:] = tuple(h.events), []
             elif reason == PYTHON or (reason == BREAK and (h.pc, h.mode, h.instret) == first):
+                self._forget_device()
                 stop = self._plain_step(start)
                 if stop:
                     return stop
@@ -227,6 +249,29 @@ class Interpreter:
                 return Stop(UNHANDLED, h.instret - start, trap)
             else:
                 return Stop(reason, h.instret - start)
+
+    def _forget_device(self) -> None:
+        h = self.hart
+        h.device_ready = h.device_wanted = 0
+
+    def _access_device(self) -> bool:
+        """Do the device access that compiled code asks for; False if nothing answers.
+
+        The instruction then begins again, and finds it done.
+        """
+        h = self.hart
+        wanted, address, size = h.device_wanted, h.device_address & MASK64, h.device_size
+        h.device_wanted = 0
+        try:
+            if wanted == READABLE:
+                value = h.bus.read(address, size)
+                h.device_value = wrap(value) if size == 8 else value
+            else:
+                h.bus.write(address, size, h.device_value & ((1 << 8 * size) - 1))
+        except LookupError:
+            return False
+        h.device_ready = wanted
+        return True
 
     def _kind(self) -> int:
         """Number of the handler at which compiled code stopped.
@@ -247,7 +292,7 @@ class Interpreter:
     def _plain_step(self, start: int) -> Stop | None:
         """Run the instruction at pc in plain Python; a Stop if the caller must see its event."""
         h = self.hart
-        trap, decoded = plain.step(h)
+        trap, decoded = plain.step_instruction(h)
         if self._profile is not None and decoded is not None:
             self._profile[self.compiled.tables.numbers[decoded.instruction.name]] += 1
         events, h.events[:] = tuple(h.events), []

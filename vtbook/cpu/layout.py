@@ -13,6 +13,7 @@ REGIONS = 4
 WATCHES = 16
 DEVICES = 32
 BREAKPOINTS = 64
+CONTEXTS = 1024
 
 _ARCHITECTURE = [
     ("x", "i8", (33,)),  # x[32] takes what is written to x0
@@ -34,6 +35,19 @@ _ARCHITECTURE = [
     ("mtval", "i8"),
     ("menvcfg", "i8"),
     ("mhartid", "i8"),
+    ("stvec", "i8"),
+    ("sscratch", "i8"),
+    ("sepc", "i8"),
+    ("scause", "i8"),
+    ("stval", "i8"),
+    ("satp", "i8"),
+    ("scounteren", "i8"),
+    ("senvcfg", "i8"),
+    ("stimecmp", "i8"),  # unsigned, as mtimecmp
+    ("mtimecmp", "i8"),  # of the CLINT; here, so that compiled code sees the timer
+    ("lines", "i8"),  # interrupt lines that devices hold up, as bits of mip
+    ("pmpcfg", "i8", (2,)),  # eight entries each, a byte an entry
+    ("pmpaddr", "i8", (16,)),
     ("fflags", "i8"),
     ("frm", "i8"),
     ("reservation", "i8"),  # address of the last load-reserved, or -1
@@ -42,6 +56,7 @@ _ARCHITECTURE = [
     ("minstret_offset", "i8"),
     ("time_offset", "i8"),
     ("tick", "i8"),  # instructions per tick of the time CSR
+    ("waiting", "i8"),  # 1 after wfi, until an interrupt is pending
 ]
 _ENGINE = [
     ("zero", "i8"),
@@ -50,10 +65,29 @@ _ENGINE = [
     ("loaded", "i8"),  # value of a load that missed the TLB
     ("trap_cause", "i8"),
     ("trap_value", "i8"),
+    ("pmp_entries", "i8"),  # how many the hart has: 0 or 16
+    ("superpages", "i8"),  # gigabytes of virtual addresses, modulo 64, with superpages in a TLB
+    ("sync", "i8"),  # 1: before the next instruction look at contexts and interrupts
+    ("goal", "i8"),  # instret at which the run ends; ``target`` may be a timer before it
+    ("svade", "i8"),  # 1: a page fault asks software to set the A and D bits
+    ("context_data", "i8"),  # tags of loads and stores in the TLBs: see ``translation``
+    ("context_fetch", "i8"),
+    ("contexts", "i8", (CONTEXTS, 2)),  # satp and rights that each context stands for
+    ("context_count", "i8"),
+    ("walk_physical", "i8"),  # what the last translation found: the physical address,
+    ("walk_level", "i8"),  # and the level of its leaf, 0 for a 4 KiB page
+    ("device_ready", "i8"),  # the access that Python has done: the instruction may use it
+    ("device_address", "i8"),
+    ("device_size", "i8"),
+    ("device_value", "i8"),
+    ("device_wanted", "i8"),  # the access that Python is asked for: READABLE, WRITABLE, or 0
+    ("cross_pc", "i8"),  # the instruction across two pages that stands in the page of its own:
+    ("cross_word", "i8"),
+    ("cross_slots", "i8"),  # that page's records
     ("trap_exits", "i8"),  # 1: a trap leaves the loop instead of going to mtvec
     ("reason", "i8"),  # why compiled code left the loop
     ("target", "i8"),  # instret at which the budget ends
-    ("before", "i8", (128,)),  # the architecture's fields before an instruction, see ``threaded``
+    ("before", "i8", (160,)),  # the architecture's fields before an instruction, see ``threaded``
     ("left", "i8"),  # budget left, less the instructions to the end of the current chain
     ("slot", "i8"),  # address of the decoded record where the loop stopped
     ("page_pc", "i8"),  # virtual address of the page being executed
@@ -65,7 +99,7 @@ _ENGINE = [
     ("regions", "i8", (REGIONS, 5)),  # base, size, host address, flags, directory of decoded pages
     ("devices", "i8", (DEVICES, 2)),  # first address, end
     ("device_count", "i8"),
-    ("watches", "i8", (WATCHES, 3)),  # first, end, 1 read | 2 write
+    ("watches", "i8", (WATCHES, 3)),  # first, end, READABLE | WRITABLE | WATCH_PHYSICAL
     ("watch_count", "i8"),
     ("breakpoints", "i8", (BREAKPOINTS,)),
     ("breakpoint_count", "i8"),
@@ -75,16 +109,16 @@ _ENGINE = [
     ("handlers", "i8"),  # address of the table of handlers
     ("profile", "i8"),  # address of one counter a handler, or 0
     ("scratch", "i8"),  # address of room for one chain of slot numbers
-    ("tlb_read", "i8", (TLB_ENTRIES, 2)),  # page address or -1; host address minus guest address
+    ("tlb_read", "i8", (TLB_ENTRIES, 2)),  # page | context, or -1; host address minus guest address
     ("tlb_write", "i8", (TLB_ENTRIES, 2)),
-    ("tlb_fetch", "i8", (TLB_ENTRIES, 2)),  # page address or -1; address of its decoded records
+    ("tlb_fetch", "i8", (TLB_ENTRIES, 2)),  # page | context, or -1; address of its decoded records
 ]
 
 HART = np.dtype(_ARCHITECTURE + _ENGINE, align=True)
 ARCHITECTURAL = tuple(name for name, *_ in _ARCHITECTURE)
 
 
-assert HART.fields["zero"][1] <= 128 * 8  # type: ignore[index] # "before" has room
+assert HART.fields["zero"][1] <= 160 * 8  # type: ignore[index] # "before" has room
 
 
 def offset(field: str) -> int:
@@ -92,8 +126,9 @@ def offset(field: str) -> int:
     return HART.fields[field][1]  # type: ignore[index]
 
 
-# Flags of a region.
+# Flags of a region; also kinds of accesses.
 READABLE, WRITABLE, EXECUTABLE = 1, 2, 4
+WATCH_PHYSICAL = 8  # flag of a watched range: its addresses are physical
 
 # What a compiled definition returns (numba's status code): 0 is "go on with the next instruction".
 NEXT = 0
@@ -114,3 +149,5 @@ COMPILE = 14  # the instruction's group is not compiled yet
 ILLEGAL = 15  # no instruction has this encoding
 FLUSH = 16  # no room for another page of decoded records
 UNHANDLED = 17  # a trap that the guest cannot handle
+CROSS = 18  # the instruction continues in the next page
+SYNC = 19  # ``sync`` is set

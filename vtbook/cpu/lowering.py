@@ -226,7 +226,8 @@ def _translate(builder: Any, h: Any, address: Any, size: int, tlb: str) -> tuple
     tag = builder.load(field_pointer(builder, h, entry))
     addend = builder.load(field_pointer(builder, h, builder.add(entry, const(8))))
     last = builder.add(address, const(size - 1)) if size > 1 else address
-    hit = builder.icmp_signed("==", builder.and_(last, const(-4096)), tag)
+    page = builder.or_(builder.and_(last, const(-4096)), get_field(builder, h, "context_data"))
+    hit = builder.icmp_signed("==", page, tag)
     return hit, builder.add(address, addend)
 
 
@@ -390,6 +391,11 @@ def _fence_instructions(context, builder, h):
 def _wait_for_interrupt(context, builder, h):
     leave(builder, WFI)
     builder.position_at_end(builder.append_basic_block("after"))
+
+
+@lowers(ops.resync, gives=types.none)
+def _resync(context, builder, h):
+    set_field(builder, h, "sync", const(1))
 
 
 @lowers(ops.word, LONG)

@@ -1,38 +1,60 @@
 """The compiled loop's manager: why it stopped, and how it goes on.
 
-Compiled by numba only. It takes traps, finds the decoded records of a new page, and ends a budget
-at the exact instruction; what needs Python goes to the caller.
+Compiled by numba only. It takes traps and interrupts, finds the decoded records of a new page, and
+ends a budget at the exact instruction; what needs Python goes to the caller.
 """
 
-from vtbook.cpu.decode_cache import decode_chain, find_slots, is_breakpoint, kind_of
+from vtbook.cpu.decode_cache import (
+    decode_across,
+    decode_chain,
+    find_slots,
+    is_breakpoint,
+    kind_of,
+)
 from vtbook.cpu.decode_tables import COUNT, FIRST, SHORT, STOP
+from vtbook.cpu.interrupts import next_timer
 from vtbook.cpu.layout import (
     BREAK,
     BUDGET,
+    CROSS,
     DECODE,
     EXECUTABLE,
     FLUSH,
     ILLEGAL,
     LOOKUP,
     NEXT,
+    PYTHON,
+    SYNC,
     TRAP,
     UNHANDLED,
 )
-from vtbook.cpu.lowering import peek16, peek32, peek64, poke64
-from vtbook.cpu.slow_memory import find_region
-from vtbook.cpu.traps import take_trap
+from vtbook.cpu.lowering import peek16, peek64, poke64
+from vtbook.cpu.protection import allows
+from vtbook.cpu.slow_memory import choose_contexts, find_region, host_of
+from vtbook.cpu.translation import translate
+from vtbook.cpu.traps import take_interrupt, take_trap
 from vtbook.isa.operations import sext16
+
+
+def fetch_half(h, pc):
+    """The two bytes at ``pc`` as the hart would fetch them, or -1."""
+    if translate(h, pc, EXECUTABLE):
+        return -1
+    row = find_region(h, h.walk_physical, 2, EXECUTABLE)
+    if row < 0 or not allows(h, h.walk_physical, 2, EXECUTABLE, h.mode):
+        return -1
+    return peek16(host_of(h, row, h.walk_physical))
 
 
 def instruction_word(h, pc):
     """The word at ``pc`` for an illegal-instruction trap's tval; 0 where it cannot be read."""
-    row = find_region(h, pc, 2, EXECUTABLE)
-    if row < 0:
+    word = fetch_half(h, pc)
+    if word < 0:
         return 0
-    host = h.regions[row, 2] + (pc - h.regions[row, 0])
-    word = peek16(host)
-    if word & 3 == 3 and find_region(h, pc, 4, EXECUTABLE) >= 0:
-        word = peek32(host)
+    if word & 3 == 3:
+        high = fetch_half(h, pc + 2)
+        if high >= 0:
+            word |= high << 16
     return word
 
 
@@ -42,17 +64,40 @@ def deliver(h):
         h.trap_value = instruction_word(h, h.pc)
     if h.trap_exits:
         return False
-    return take_trap(h, h.trap_cause, h.trap_value)
+    if not take_trap(h, h.trap_cause, h.trap_value):
+        return False
+    choose_contexts(h)
+    h.sync = 1
+    return True
+
+
+def settle(h):
+    """Look at what may have changed: contexts, interrupts, the next timer.
+
+    0, or UNHANDLED. An interrupt that is taken changes ``h.pc``.
+    """
+    while h.sync:
+        h.sync = 0
+        choose_contexts(h)
+        taken = take_interrupt(h)
+        if taken < 0:
+            h.trap_cause = 0
+            return UNHANDLED
+        if taken:
+            h.sync = 1
+    timer = next_timer(h)
+    h.target = timer if timer < h.goal else h.goal
+    return NEXT
 
 
 def enter(h):
     """Find the record for ``h.pc``: 0 and ``h.slot``, or why there is none."""
     while True:
-        slots = -1
+        slots = -TRAP
         if h.pc & h.ialign:
             h.trap_cause = 0
+            h.trap_value = h.pc
         else:
-            h.trap_cause = 1
             slots = find_slots(h, h.pc)
         if slots > 0:
             h.page_pc = h.pc & -4096
@@ -61,7 +106,8 @@ def enter(h):
             return NEXT
         if slots == 0:
             return FLUSH
-        h.trap_value = h.pc
+        if slots == -PYTHON:
+            return PYTHON
         if not deliver(h):
             return UNHANDLED
 
@@ -89,6 +135,14 @@ def uncount(h):
     poke64(counter, peek64(counter) - 1)
 
 
+def is_chosen(h):
+    """True if a breakpoint is at ``h.pc``: a record may have a stop for another address."""
+    for n in range(h.breakpoint_count):  # noqa: SIM110 - numba
+        if h.breakpoints[n] == h.pc:
+            return True
+    return False
+
+
 def service(h):
     """Called whenever the loop stops: 0 to go on at ``h.slot``, else the reason for the caller.
 
@@ -106,26 +160,42 @@ def service(h):
         remaining = h.left + sext16(peek16(h.slot + COUNT))
         h.pc = h.page_pc + ((h.slot - h.page_slots) >> 3)
     h.instret = h.target - remaining
+    moved = reason == LOOKUP or reason == SYNC
     if reason == DECODE:
         decode_chain(h, h.page_slots, h.slot)
-    elif reason in (TRAP, ILLEGAL):
+    elif reason == TRAP or reason == ILLEGAL:
         if reason == ILLEGAL:
             h.trap_cause = 2
         elif h.profile:
             uncount(h)
         if not deliver(h):
             return UNHANDLED
+        moved = True
     elif reason == BREAK:
         if remaining > 0 and peek64(h.slot) == peek64(h.handlers + 8 * STOP):
-            return BREAK
-    elif reason != LOOKUP and reason != BUDGET:
+            return BREAK if is_chosen(h) else PYTHON
+    elif reason != LOOKUP and reason != BUDGET and reason != SYNC and reason != CROSS:
         return reason
-    if remaining <= 0:
+    if h.instret >= h.goal:
         return BUDGET
-    if reason == LOOKUP or reason in (TRAP, ILLEGAL):
-        status = enter(h)
+    while True:
+        if h.sync or h.instret >= h.target:
+            pc = h.pc
+            h.sync = 1
+            if settle(h):
+                return UNHANDLED
+            moved = moved or h.pc != pc
+        status = NEXT
+        if moved:
+            status = enter(h)
+        elif reason == CROSS and decode_across(h, h.pc) and not deliver(h):
+            status = UNHANDLED
         if status:
             return status
+        if h.sync == 0:
+            break
+        moved = True  # a trap was taken on the way
+    remaining = h.target - h.instret
     count = sext16(peek16(h.slot + COUNT))
     h.left = remaining - count
     if h.left < 0:

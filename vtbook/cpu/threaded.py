@@ -16,6 +16,7 @@ from vtbook.cpu.layout import (
     BREAK,
     BUDGET,
     COMPILE,
+    CROSS,
     DECODE,
     FENCE_I,
     ILLEGAL,
@@ -23,6 +24,7 @@ from vtbook.cpu.layout import (
     LOOKUP,
     MISS,
     PYTHON,
+    SYNC,
     TLB_ENTRIES,
     TRAP,
     WFI,
@@ -91,6 +93,7 @@ def declarations() -> str:
         + "declare void @llvm.assume(i1)\n"
         + "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)\n"
         + f"declare {CONVENTION} void @vt_budget({ARGUMENTS})\n"
+        + f"declare {CONVENTION} void @vt_lookup({ARGUMENTS})\n"
         + "".join(f"declare {CONVENTION} void @vt_leave_{n}({ARGUMENTS})\n" for n in REASONS)
     )
 
@@ -99,13 +102,14 @@ def runtime_symbols() -> list[str]:
     """Functions of the runtime that handlers in other modules call."""
     return [f"vt_leave_{n}" for n in REASONS] + [
         "vt_budget",
+        "vt_lookup",
         "vt_load",
         "vt_store",
         "vt_amo",
     ]
 
 
-REASONS = (TRAP, DECODE, BREAK, COMPILE, ILLEGAL, PYTHON, BUDGET, FENCE_I, WFI)
+REASONS = (TRAP, DECODE, BREAK, COMPILE, ILLEGAL, PYTHON, BUDGET, FENCE_I, WFI, CROSS, SYNC)
 
 
 @dataclass(frozen=True)
@@ -149,11 +153,23 @@ def _call(body: Body, mark: str, d: str, needs_pc: bool) -> str:
     return text
 
 
-def _jump(d: str) -> str:
+def _jump(d: str, resyncs: bool = False) -> str:
     """The blocks ``jump``: go to next_pc, one instruction done."""
     return (
         "jump:\n" + _count("%jc", d) + "  %j1 = add i64 %r, %jc\n  %j2 = sub i64 %j1, 1\n"
-    ) + _tail("@vt_goto", d, "%j2")
+    ) + _tail("@vt_lookup" if resyncs else "@vt_goto", d, "%j2")
+
+
+def _resync(mark: str, slot: str) -> str:
+    """Leave before the record at ``slot`` if the instruction asked the machine to look."""
+    return (
+        _field(f"%{mark}sync.p", "sync")
+        + f"  %{mark}sync = load i64, ptr %{mark}sync.p\n"
+        + f"  %{mark}calm = icmp eq i64 %{mark}sync, 0\n"
+        + f"  br i1 %{mark}calm, label %{mark}on, label %{mark}look\n{mark}look:\n"
+        + _tail(f"@vt_leave_{SYNC}", slot)
+        + f"{mark}on:\n"
+    )
 
 
 def _taken(body: Body, mark: str, d: str, far: bool) -> str:
@@ -240,10 +256,9 @@ def handler(body: Body, variant: int, slow: bool = False) -> str:
         + (f"    i32 {MISS}, label %miss\n" if body.restartable else "")
         + "  ]\n"
     )
-    text += f"next:\n  %n = getelementptr i8, ptr %d, i64 {_step(variant)}\n" + _dispatch(
-        "%n", "%r"
-    )
-    text += _jump("%d") + _taken(body, "", "%d", far)
+    text += f"next:\n  %n = getelementptr i8, ptr %d, i64 {_step(variant)}\n"
+    text += (_resync("n", "%n") if body.traits.resyncs else "") + _dispatch("%n", "%r")
+    text += _jump("%d", body.traits.resyncs) + _taken(body, "", "%d", far)
     for label, reason in (("fence", FENCE_I), ("wfi", WFI)):
         text += (
             f"{label}:\n  %{label}.n = getelementptr i8, ptr %d, i64 {_step(variant)}\n"
@@ -302,7 +317,10 @@ def goto_text() -> str:
         + f"  %i = lshr i64 %pc, 8\n  %i2 = and i64 %i, {(TLB_ENTRIES - 1) << 4}\n"
         + f"  %i3 = add i64 %i2, {tlb}\n"
         + "  %tag.p = getelementptr i8, ptr %h, i64 %i3\n  %tag = load i64, ptr %tag.p\n"
-        + "  %page = and i64 %pc, -4096\n  %hit = icmp eq i64 %tag, %page\n"
+        + "  %page = and i64 %pc, -4096\n"
+        + _field("%context.p", "context_fetch")
+        + "  %context = load i64, ptr %context.p\n  %wanted = or i64 %page, %context\n"
+        + "  %hit = icmp eq i64 %tag, %wanted\n"
         + "  br i1 %hit, label %found, label %miss\nfound:\n"
         + "  %slots.p = getelementptr i8, ptr %tag.p, i64 8\n  %slots = load ptr, ptr %slots.p\n"
         + _field("%base.p", "page_pc")
@@ -318,10 +336,8 @@ def goto_text() -> str:
         + "budget:\n"
         + _tail("@vt_budget", "%t", "%left")
         + "miss:\n"
-        + _field("%left.p", "left")
-        + "  store i64 %r, ptr %left.p\n"
-        + _field("%reason.p", "reason")
-        + f"  store i64 {LOOKUP}, ptr %reason.p\n  ret void\n}}\n"
+        + _tail("@vt_lookup")
+        + "}\n"
     )
 
 
@@ -342,6 +358,13 @@ def runtime_glue() -> str:
         f"define {CONVENTION} void @vt_budget({ARGUMENTS}) {{\n"
         + _tail(f"@vt_leave_{BUDGET}")
         + "}\n"
+    )
+    text += (
+        f"define {CONVENTION} void @vt_lookup({ARGUMENTS}) {{\n"
+        + _field("%left.p", "left")
+        + "  store i64 %r, ptr %left.p\n"
+        + _field("%reason.p", "reason")
+        + f"  store i64 {LOOKUP}, ptr %reason.p\n  ret void\n}}\n"
     )
     text += goto_text()
     text += (

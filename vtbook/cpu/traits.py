@@ -34,6 +34,7 @@ class Traits:
     the definition (that access, a trap): it can begin again.
     uses_memory: it loads or stores.
     changes_first: it may change something before it loads or stores.
+    resyncs: what it changes may matter to the machine itself (``resync``).
     """
 
     uses_pc: bool
@@ -47,6 +48,7 @@ class Traits:
     restartable: bool
     uses_memory: bool
     changes_first: bool
+    resyncs: bool
 
 
 CAUTIOUS = Traits(
@@ -61,6 +63,7 @@ CAUTIOUS = Traits(
     restartable=False,
     uses_memory=True,
     changes_first=True,
+    resyncs=True,
 )
 
 
@@ -99,6 +102,7 @@ def traits_of(instruction: Instruction) -> Traits:
         restartable=_is_restartable(body, function, names, called),
         uses_memory=bool(names & MEMORY),
         changes_first=bool(names & MEMORY) and _changes_first(body, function, called),
+        resyncs=bool({"csr_write", "resync"} & (names | called)),
     )
 
 

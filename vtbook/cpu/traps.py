@@ -1,5 +1,6 @@
 """Traps: their causes, and how a hart takes one (privileged specification, 3.1.6 to 3.1.16)."""
 
+from vtbook.cpu.interrupts import next_interrupt
 from vtbook.isa.operations import select
 
 CAUSES = {
@@ -19,8 +20,11 @@ CAUSES = {
     15: "store/AMO page fault",
 }
 INTERRUPTS = {
+    1: "supervisor software interrupt",
     3: "machine software interrupt",
+    5: "supervisor timer interrupt",
     7: "machine timer interrupt",
+    9: "supervisor external interrupt",
     11: "machine external interrupt",
 }
 MODES = {0: "U", 1: "S", 3: "M"}
@@ -45,12 +49,15 @@ class Trap(Exception):
 
 
 def take_trap(h, cause, value):
-    """Go to the machine-mode trap handler (privileged spec 3.1.6.1, 3.1.7).
+    """Go to the trap handler of M mode, or of S mode if M has delegated the cause (3.1.8).
 
     Runs in plain Python and under numba. Returns False, and leaves the hart as it was, if nobody
     can handle the trap: mtvec is still 0, as after reset, or the first instruction of the handler
     trapped, so that no instruction would ever retire again.
     """
+    delegated = select(cause < 0, h.mideleg, h.medeleg)
+    if h.mode <= 1 and (delegated >> (cause & 63)) & 1:
+        return _take_in_supervisor(h, cause, value)
     base = h.mtvec & ~3
     target = base + select((h.mtvec & 1 == 1) & (cause < 0), 4 * (cause & 0xFFF), 0)
     if h.mtvec == 0 or (h.pc == target and h.mode == 3):
@@ -64,3 +71,31 @@ def take_trap(h, cause, value):
     h.mode = 3
     h.pc = target
     return True
+
+
+def _take_in_supervisor(h, cause, value):
+    """The same for S mode: sepc, scause, stval, and SIE, SPIE, SPP of mstatus (12.1.1)."""
+    base = h.stvec & ~3
+    target = base + select((h.stvec & 1 == 1) & (cause < 0), 4 * (cause & 0xFFF), 0)
+    if h.pc == target and h.mode == 1:
+        return False
+    status = h.mstatus
+    enabled = select(status & 2 != 0, 1 << 5, 0)
+    h.sepc = h.pc
+    h.scause = cause
+    h.stval = value
+    h.mstatus = (status & ~(1 << 1 | 1 << 5 | 1 << 8)) | enabled | (h.mode << 8)
+    h.mode = 1
+    h.pc = target
+    return True
+
+
+def take_interrupt(h):
+    """Take the interrupt that is pending and enabled: 1 if there was one, 0 if not, -1 if nobody
+    can handle it."""
+    number = next_interrupt(h)
+    if number < 0:
+        return 0
+    if h.trap_exits:
+        return -1
+    return 1 if take_trap(h, number - (1 << 63), 0) else -1

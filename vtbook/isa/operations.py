@@ -266,3 +266,29 @@ def word(h: Any, where: Any) -> Any:
 @stateful
 def set_word(h: Any, where: Any, value: Any) -> None:
     """Write the 64-bit field at this byte offset of the hart's record."""
+
+
+@stateful
+def resync(h: Any) -> None:
+    """Before the next instruction the machine looks at what may have changed for it: the mode,
+    the translation of addresses, the interrupts that are pending and enabled."""
+
+
+@stateful
+def flush_translations(h: Any, address: Any, everywhere: Any) -> None:
+    """Forget the translations of the page at a virtual address, or all of them."""
+
+
+@stateful
+def in_memory(h: Any, address: Any, need: Any) -> bool:
+    """True if eight bytes at a physical address are in one region that allows the access."""
+
+
+@stateful
+def physical64(h: Any, address: Any) -> Any:
+    """The eight bytes at a physical address that ``in_memory``."""
+
+
+@stateful
+def set_physical64(h: Any, address: Any, value: Any) -> None:
+    """Write eight bytes at a physical address that ``in_memory``."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vtbook.cpu import plain
 from vtbook.cpu.hart import Hart
 from vtbook.cpu.interpreter import Stop
-from vtbook.cpu.layout import BREAKPOINTS, BUDGET, UNHANDLED, WATCHES, WFI
+from vtbook.cpu.layout import BREAKPOINTS, BUDGET, UNHANDLED, WATCH_PHYSICAL, WATCHES, WFI
 from vtbook.cpu.traps import Trap
 from vtbook.errors import VtbookError
 from vtbook.isa.operations import MASK64, wrap
@@ -141,7 +141,8 @@ class Debugging:
 
     def _place_stops(self) -> None:
         """Tell hart and engine what to stop at, and drop what they derived from older state."""
-        rows = [(first, end, WATCH_WRITE) for first, end in self.board.htif_words()]
+        htif = WATCH_WRITE | WATCH_PHYSICAL
+        rows = [(first, end, htif) for first, end in self.board.htif_words()]
         rows += self._watchpoints
         for number, (first, end, kind) in enumerate(rows):
             self.hart.state["watches"][0, number] = (wrap(first), wrap(end), kind)

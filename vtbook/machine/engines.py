@@ -52,10 +52,16 @@ class PythonEngine:
         h = self.hart
         executed, at_start = 0, True
         while budget is None or executed < budget:
+            trap = plain.interrupt(h)
+            if trap is not None:
+                if trap.unhandled:
+                    return Stop(UNHANDLED, executed, trap)
+                at_start = False
+                continue
             if not at_start and self._breakpoints and h.pc & MASK64 in self._breakpoints:
                 return Stop(BREAK, executed)
             at_start = False
-            trap, decoded = plain.step(h)
+            trap, decoded = plain.step_instruction(h)
             executed += decoded is not None
             if self._counting and decoded is not None:
                 self.counts[decoded.instruction.name] += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from vtbook.cpu import plain
 from vtbook.cpu.hart import Hart
 from vtbook.cpu.interpreter import Stop
 from vtbook.cpu.layout import BREAK, BREAKPOINTS, BUDGET, PYTHON, UNHANDLED, WFI
@@ -54,6 +55,12 @@ class IrEngine:
         h = self.hart
         start, at_start = h.instret, True
         while budget is None or h.instret - start < budget:
+            trap = plain.interrupt(h)
+            if trap is not None:
+                if trap.unhandled:
+                    return Stop(UNHANDLED, h.instret - start, trap)
+                at_start = False
+                continue
             if not at_start and h.pc in self._breakpoints:
                 return Stop(BREAK, h.instret - start)
             at_start = False

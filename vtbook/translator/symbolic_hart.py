@@ -29,7 +29,7 @@ from vtbook.translator.ir import (
     Trap,
 )
 from vtbook.translator.symbols import Finished, Path, Symbol, Untraceable
-from vtbook.translator.validate import CONTROL, SCALARS
+from vtbook.translator.validate import CONTROL, FILES, SCALARS
 
 
 class SymbolicRegisters:
@@ -131,6 +131,12 @@ class SymbolicHart:
     def wait_for_interrupt(self) -> None:
         self._path.emit_last(Event("wfi"))
 
+    def resync(self) -> None:
+        """Nothing to write down: who runs a block looks at the state before the next one."""
+
+    def flush_translations(self, address: Any, everywhere: Any) -> None:
+        """The same: a block reads and writes memory through its hart, which translates."""
+
     def word(self, where: Any) -> Any:
         place = _place_at(where)
         if place in (Place("x", 0), Place("zero")):
@@ -173,7 +179,7 @@ def _places() -> dict[int, Place]:
     for name, (kind, offset, *_) in (HART.fields or {}).items():
         if name in SCALARS:
             found[offset] = Place(name)
-        elif name in ("x", "f"):
+        elif name in FILES:
             for n in range(min(kind.shape[0], 32)):
                 found[offset + 8 * n] = Place(name, n)
     return found

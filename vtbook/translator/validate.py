@@ -36,7 +36,7 @@ from vtbook.translator.ir import (
 )
 from vtbook.translator.values import FUNCTIONS, SHIFTS, result_count, takes
 
-FILES = {"x": range(1, 32), "f": range(32)}
+FILES = {"x": range(1, 32), "f": range(32), "pmpcfg": range(2), "pmpaddr": range(16)}
 SCALARS = frozenset(name for name in HART.names or () if HART[name].shape == ())
 SIZES = (1, 2, 4, 8)
 EVENTS = ("fence.i", "wfi")
