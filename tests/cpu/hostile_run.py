@@ -119,10 +119,10 @@ def wild_registers(guest: Guest) -> None:
             h.csr_write(0x300, wrap(guest.choose.getrandbits(64)))
             h.csr_write(0xB02, wrap(guest.choose.getrandbits(64)))
             h.pc = guest.address()
-            h.mode = guest.choose.choice((0, 3))
+            h.mode = guest.choose.choice((0, 1, 3))
             guest.run(guest.choose.randrange(1, 5000))
-            assert h.mode in (0, 3)
-            assert (h.mstatus >> 11) & 3 in (0, 3)
+            assert h.mode in (0, 1, 3)
+            assert (h.mstatus >> 11) & 3 in (0, 1, 3)
             assert h.mtvec & 2 == 0
 
 

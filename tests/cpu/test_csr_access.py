@@ -12,18 +12,25 @@ import pytest
 
 from tests.cpu.twins import RAM, Twins
 from vtbook.cpu.layout import UNHANDLED
+from vtbook.isa.sets import RV64IM
 
-#: What a hart with M and U mode, F and Zicntr must have (privileged spec 2.2, tables 4 to 8).
+#: What a hart with M, S and U mode, F, Zicntr and Sstc must have (privileged spec 2.2, tables 4
+#: to 8).
 MACHINE = {
     *(0xF11, 0xF12, 0xF13, 0xF14, 0xF15),  # mvendorid … mconfigptr
-    *(0x300, 0x301, 0x304, 0x305, 0x306, 0x30A, 0x320),  # mstatus … mcountinhibit
+    *range(0x300, 0x307),  # mstatus … mcounteren
+    *(0x30A, 0x320),  # menvcfg, mcountinhibit
     *(0x340, 0x341, 0x342, 0x343, 0x344),  # mscratch … mip
     *(0xB00, 0xB02, *range(0xB03, 0xB20)),  # mcycle, minstret, mhpmcounter3 … 31
     *range(0x323, 0x340),  # mhpmevent3 … 31
 }
+SUPERVISOR = {
+    *(0x100, 0x104, 0x105, 0x106, 0x10A),  # sstatus … senvcfg
+    *(0x140, 0x141, 0x142, 0x143, 0x144, 0x14D, 0x180),  # sscratch … satp
+}
 USER = {0x001, 0x002, 0x003, *range(0xC00, 0xC20)}  # floating point, counters
-#: medeleg and mideleg must not exist without S mode (3.1.8).
-FORBIDDEN = {0x302, 0x303}
+#: These must not exist without S mode (3.1.8), nor the whole of SUPERVISOR.
+DELEGATION = {0x302, 0x303}
 
 A0, A1 = 10, 11
 WRITE, SET, CLEAR = 1, 2, 3
@@ -55,18 +62,31 @@ def run_all(twins: Twins, words: list[int], **fields: int) -> dict[int, int]:
     return traps
 
 
-@pytest.mark.parametrize(("mode", "mcounteren"), [(3, 0), (0, 0), (0, 7)])
-def test_every_number_can_be_read_or_is_illegal(twins: Twins, mode: int, mcounteren: int) -> None:
+@pytest.mark.parametrize(
+    ("mode", "mcounteren", "scounteren"),
+    [(3, 0, 0), (1, 0, 7), (1, 7, 0), (0, 0, 7), (0, 7, 0), (0, 7, 5)],
+)
+def test_every_number_can_be_read_or_is_illegal(
+    twins: Twins, mode: int, mcounteren: int, scounteren: int
+) -> None:
     words = [access(number, SET, source=0) for number in range(4096)]
-    traps = run_all(twins, words, mode=mode, mcounteren=mcounteren)
+    traps = run_all(twins, words, mode=mode, mcounteren=mcounteren, scounteren=scounteren)
     readable = set(range(4096)) - set(traps)
     assert set(traps.values()) == {2}
-    assert not readable & FORBIDDEN
     if mode == 3:
-        assert readable == MACHINE | USER
-    else:
-        counters = {n for n in range(0xC00, 0xC20) if mcounteren >> (n & 31) & 1}
-        assert readable == {0x001, 0x002, 0x003} | counters
+        assert readable == MACHINE | SUPERVISOR | USER
+        return
+    enabled = mcounteren if mode == 1 else mcounteren & scounteren
+    counters = {n for n in range(0xC00, 0xC20) if enabled >> (n & 31) & 1}
+    supervisor = SUPERVISOR - {0x14D} if mode == 1 else set()  # menvcfg.STCE is 0 (Sstc 2.2)
+    assert readable == {0x001, 0x002, 0x003} | counters | supervisor
+
+
+def test_a_hart_without_supervisor_mode_has_none_of_its_csrs() -> None:
+    pair = Twins(isa=RV64IM)
+    words = [access(number, SET, source=0) for number in range(4096)]
+    readable = set(range(4096)) - set(run_all(pair, words, mode=3))
+    assert not readable & (SUPERVISOR | DELEGATION)
 
 
 @pytest.mark.parametrize("operation", [WRITE, SET, CLEAR])
@@ -76,13 +96,13 @@ def test_a_write_needs_the_mode_and_a_csr_that_is_not_read_only(
 ) -> None:
     """Bits 11:10 are 3 where a CSR is read-only, bits 9:8 name the lowest mode (2.1)."""
     choose = random.Random(operation + constant)
-    for mode in (3, 0):
+    for mode in (3, 1, 0):
         words = [access(n, operation, constant=constant) for n in range(4096)]
         traps = run_all(twins, words, mode=mode, x11=choose.getrandbits(63))
         # mstatus may have switched floating point off on the way
         written = set(range(4096)) - set(traps) - {1, 2, 3}
-        expected = {n for n in MACHINE if n >> 10 != 3} if mode == 3 else set()
-        assert written == expected
+        allowed = {3: MACHINE | SUPERVISOR, 1: SUPERVISOR - {0x14D}, 0: set()}[mode]
+        assert written == {n for n in allowed if n >> 10 != 3}
 
 
 def test_a_csr_instruction_that_does_not_write_reads_read_only_csrs(twins: Twins) -> None:
@@ -117,10 +137,21 @@ def read_back(twins: Twins, number: int, value: int, **fields: int) -> int:
 @pytest.mark.parametrize(
     ("number", "value", "result"),
     [
-        (0x300, 0, 2 << 32),  # mstatus: UXL says 64 bits
-        (0x300, -1, 2 << 32 | -1 << 63 | 0x227888),  # MIE MPIE MPP FS MPRV TW, SD for FS = 3
-        (0x300, 2 << 13, 2 << 32 | 2 << 13),  # FS clean: no SD
-        (0x304, -1, 0x888),
+        (0x300, 0, 10 << 32),  # mstatus: SXL and UXL say 64 bits
+        (0x300, -1, 10 << 32 | -1 << 63 | 0x7E79AA),  # all but XS, VS, BE; SD for FS = 3
+        (0x300, 2 << 13, 10 << 32 | 2 << 13),  # FS clean: no SD
+        (0x100, -1, 2 << 32 | -1 << 63 | 0xC6122),  # SIE SPIE SPP FS SUM MXR
+        (0x302, -1, 0xB3FF),  # no call from M mode (3.1.8)
+        (0x303, -1, 0x222),
+        (0x304, -1, 0xAAA),
+        (0x104, -1, 0),  # nothing is delegated
+        (0x105, 0x80000103, 0x80000101),
+        (0x106, -1, 7),
+        (0x140, -1, -1),
+        (0x141, -1, -2),
+        (0x142, 12345, 12345),
+        (0x180, 8 << 60 | 5 << 44 | 7, -8 << 60 | 5 << 44 | 7),
+        (0x180, 1 << 60 | 7, 0),  # a mode that does not exist: no effect (12.1.11)
         (0x305, -1, -3),  # mode 2 and 3 are reserved
         (0x305, 0x80000103, 0x80000101),
         (0x306, -1, 7),
@@ -128,7 +159,7 @@ def read_back(twins: Twins, number: int, value: int, **fields: int) -> int:
         (0x341, -1, -2),  # an instruction begins at an even address
         (0x342, -(1 << 63) | 7, -(1 << 63) | 7),
         (0x343, 12345, 12345),
-        (0x344, -1, 0),
+        (0x344, -1, 0x222),
         (0x001, -1, 0x1F),
         (0x002, -1, 7),
         (0x003, -1, 0xFF),
@@ -143,11 +174,11 @@ def test_a_write_keeps_legal_bits_only(twins: Twins, number: int, value: int, re
 
 
 def test_misa_names_the_extensions_and_does_not_change(twins: Twins) -> None:
-    letters = sum(1 << (ord(letter) - ord("A")) for letter in "IMAFDCU")
+    letters = sum(1 << (ord(letter) - ord("A")) for letter in "IMAFDCSU")
     assert read_back(twins, 0x301, 0) == letters | -1 << 63  # MXL 2: 64 bits
 
 
-@pytest.mark.parametrize(("new", "kept"), [(0, 0), (1, 3), (2, 3), (3, 3)])
+@pytest.mark.parametrize(("new", "kept"), [(0, 0), (1, 1), (2, 3), (3, 3)])
 def test_mpp_holds_only_modes_that_exist(twins: Twins, new: int, kept: int) -> None:
     value = read_back(twins, 0x300, new << 11, mstatus=3 << 11)
     assert value >> 11 & 3 == kept
@@ -180,7 +211,7 @@ def test_a_counter_that_was_written_goes_on_from_there(twins: Twins) -> None:
 def test_random_accesses_agree(twins: Twins, seed: int) -> None:
     """Any access with any values, over runs of several instructions."""
     choose = random.Random(seed)
-    numbers = sorted(MACHINE | USER)
+    numbers = sorted(MACHINE | SUPERVISOR | USER)
     words = []
     for _ in range(200):
         number = choose.choice(numbers) if choose.random() < 0.9 else choose.randrange(4096)

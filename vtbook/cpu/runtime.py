@@ -12,7 +12,7 @@ from vtbook.cpu.decode_cache import (
     kind_of,
 )
 from vtbook.cpu.decode_tables import COUNT, FIRST, SHORT, STOP
-from vtbook.cpu.interrupts import next_timer
+from vtbook.cpu.interrupts import next_interrupt, next_timer
 from vtbook.cpu.layout import (
     BREAK,
     BUDGET,
@@ -81,7 +81,8 @@ def settle(h):
         choose_contexts(h)
         taken = take_interrupt(h)
         if taken < 0:
-            h.trap_cause = 0
+            h.trap_cause = next_interrupt(h) - (1 << 63)
+            h.trap_value = 0
             return UNHANDLED
         if taken:
             h.sync = 1
