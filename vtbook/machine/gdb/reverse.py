@@ -1,0 +1,99 @@
+"""Running backwards to the last stop: a breakpoint, or an access to what is watched.
+
+The machine replays its past from one checkpoint after another, the newest first, with its
+breakpoints and watchpoints set, and takes the last stop that it comes by (see
+`vtbook.machine.history`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from vtbook.machine.board import WATCH_READ
+
+if TYPE_CHECKING:
+    from vtbook.cpu.interpreter import Stop
+    from vtbook.machine.machine import Machine
+
+Position = tuple[int, int]
+"""Instructions retired, and the pc."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """A load or a store to a watched address: ``read`` or ``write``."""
+
+    address: int
+    size: int
+    kind: str
+
+
+def run_back(
+    machine: Machine, interrupted: Callable[[], bool]
+) -> Access | Literal["breakpoint", "start"]:
+    """Go back to the last breakpoint before now, or to right after the last watched access.
+
+    gdb then steps back over the access itself, and compares the values.
+
+    Args:
+        machine: its breakpoints and watchpoints are the ones that count.
+        interrupted: asked now and then; if true the search ends.
+
+    Returns:
+        The access, or ``breakpoint``; ``start`` if there is neither in the recorded past, and the
+        machine is at its start.
+
+    Raises:
+        HistoryError: nothing is recorded.
+        KeyboardInterrupt: the search was interrupted; the machine is where it was.
+    """
+    history, end = machine.history, machine.position
+    with history._replay():
+        history.replay_stops = machine.breakpoints
+        found = _last_stop(machine, end, interrupted)
+        history.replay_stops = []
+        if found is None:
+            history._reach(history.start)
+            return "start"
+        position, access = found
+        history._reach(position[0])
+        if machine.position != position:
+            history._single_step()  # the trap that led to a handler
+        return access or "breakpoint"
+
+
+def _last_stop(
+    machine: Machine, end: Position, interrupted: Callable[[], bool]
+) -> tuple[Position, Access | None] | None:
+    """The last stop before `end`, and the access that led to it if it is one at a watchpoint."""
+    history, limit = machine.history, end[0]
+    for checkpoint in reversed(history.checkpoints):
+        if checkpoint.position > limit:
+            continue
+        found: tuple[Position, Access | None] | None = None
+        for position, stop in history._stops_from(checkpoint, limit):
+            if interrupted():
+                raise KeyboardInterrupt
+            # A later checkpoint answers for what begins at its own position; the access that led
+            # there is this one's.
+            inside = position[0] < limit or limit == end[0]
+            if inside and position != end and position[1] in machine.breakpoints:
+                found = position, None
+            elif access := _watched(machine, stop):
+                found = position, access
+            if position == end:
+                break
+        if found is not None:
+            return found
+        limit = checkpoint.position
+    return None
+
+
+def _watched(machine: Machine, stop: Stop | None) -> Access | None:
+    """The last access to something watched that led to this stop."""
+    for event in reversed(stop.events if stop else ()):
+        if event[0] == "watch" and machine._hits_watchpoint(*event[1:4]):
+            return Access(event[1], event[2], "read" if event[3] == WATCH_READ else "write")
+    return None
