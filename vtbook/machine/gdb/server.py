@@ -318,6 +318,7 @@ class GdbServer:
         elif isinstance(answer, Resume):
             return self._start(answer)
         else:
+            self.target.clear_stops()
             if event[:1] != b"k":
                 connection.answer(OK)
             return self._leave(connection, answer)

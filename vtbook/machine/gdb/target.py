@@ -345,7 +345,7 @@ class Target:
                 continue
             kinds, name = WATCHES[kind]
             if access[0] in kinds:
-                return Stopped(SIGTRAP, reason=f"{name}:{max(address, first):x}")
+                return Stopped(SIGTRAP, reason=f"{name}:{max(address, first):016x}")
         return Stopped(SIGTRAP)
 
 
