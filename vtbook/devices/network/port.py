@@ -25,6 +25,8 @@ Tap = Callable[[Direction, bytes], None]
 
 WAITING_LIMIT = 4096
 """Frames that wait at most."""
+LINK_DOWN, LINK_UP = b"\0", b"\1"
+"""How `Port.receive` is told that the cable was pulled or plugged in; no frame is so short."""
 
 
 class Network(Protocol):
@@ -53,7 +55,8 @@ class Port:
         name: for captures and error messages.
         network: what the other end is plugged into, or None.
         on_frame: the device: called with each frame that arrives.
-        on_feed: called with each frame before the device gets it; a machine logs it for replay.
+        on_link: the device: called with True or False when the cable is plugged in or pulled.
+        on_feed: called with what arrives before the device gets it; a machine logs it for replay.
         on_wake: called when it is worth calling `poll` soon, from any thread; it must not block.
         muted: while true nothing is sent and taps see nothing. A machine that replays the past
             sets it.
@@ -66,6 +69,7 @@ class Port:
         self.limit = limit
         self.network: Network | None = None
         self.on_frame: Callable[[bytes], None] | None = None
+        self.on_link: Callable[[bool], None] | None = None
         self.on_feed: Callable[[bytes], None] | None = None
         self.on_wake: Callable[[], None] | None = None
         self.muted = False
@@ -91,15 +95,26 @@ class Port:
     # -- for the machine --------------------------------------------------------------------
 
     def receive(self, frame: bytes) -> None:
-        """Give `frame` to the device now. `poll` does it; a machine that replays does it itself."""
+        """Give `frame` to the device now. `poll` does it; a machine that replays does it itself.
+
+        `LINK_UP` and `LINK_DOWN` are given in the same way, so that one log holds all.
+        """
         if self.on_feed is not None:
             self.on_feed(frame)
+        if len(frame) == 1:
+            if self.on_link is not None:
+                self.on_link(frame == LINK_UP)
+            return
         if not self.muted:
             self.received += 1
             for tap in self.taps:
                 tap("in", frame)
         if self.on_frame is not None:
             self.on_frame(frame)
+
+    def set_link(self, up: bool) -> None:
+        """Pull the cable, or plug it in again, as the guest sees it."""
+        self.receive(LINK_UP if up else LINK_DOWN)
 
     def poll(self, timeout: float = 0.0) -> int:
         """Let the network work, then give the device every frame that waits.
