@@ -26,6 +26,7 @@ class ApiPage:
 PAGES = (
     ApiPage("vtbook", "The names you import most"),
     ApiPage("vtbook.machine", "Machines: boards, exits, snapshots, programs"),
+    ApiPage("vtbook.machine.gdb", "Machines under gdb"),
     ApiPage("vtbook.isa", "Instructions and instruction sets"),
     ApiPage("vtbook.isa.assembler", "The assembler"),
     ApiPage("vtbook.isa.disassembler", "The disassembler", ("disassemble", "disassemble_range")),
