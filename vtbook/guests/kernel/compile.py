@@ -43,9 +43,8 @@ _ONLY_GCC = ("-fno-tree-loop-distribute-patterns",)  # memcpy() must not become 
 
 def sources() -> list[Path]:
     """Return all files that the kernel is made from."""
-    folders = (SYSTEM, USER, USER / "lib", SHARED, FILES)
-    found = [p for folder in folders for p in folder.iterdir() if p.is_file()]
-    return sorted([*found, HERE / "mkfs.py"])
+    found = (path for folder in (SYSTEM, USER, SHARED, FILES) for path in folder.rglob("*"))
+    return sorted(path for path in found if path.is_file())
 
 
 def source_hash() -> str:
@@ -59,7 +58,7 @@ def source_hash() -> str:
 
 def programs() -> list[str]:
     """Return the names of the programs."""
-    return sorted(path.stem for path in USER.glob("*.c"))
+    return sorted(_programs())
 
 
 def build_programs(compiler: Compiler) -> dict[str, bytes]:
@@ -67,8 +66,8 @@ def build_programs(compiler: Compiler) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="vtbook-") as folder:
         library = _library(compiler, Path(folder))
         return {
-            name: _link_program(compiler, USER / f"{name}.c", library, Path(folder))
-            for name in programs()
+            name: _link_program(compiler, code, library, Path(folder))
+            for name, code in sorted(_programs().items())
         }
 
 
@@ -85,7 +84,7 @@ def build_program(source: str | Path, *, compiler: Compiler | str = "auto") -> b
         path = folder / "program.c"
         text = str(source) if toolchain.is_text(source) else Path(source).read_text("utf-8")
         path.write_text(text, encoding="utf-8")
-        return _link_program(chosen, path, _library(chosen, folder), folder)
+        return _link_program(chosen, [path], _library(chosen, folder), folder)
 
 
 def build_ramdisk(built: dict[str, bytes]) -> bytes:
@@ -125,9 +124,17 @@ def _library(compiler: Compiler, folder: Path) -> list[Path]:
     return _compile(compiler, [*_flags(compiler), "-Os"], code, folder)
 
 
-def _link_program(compiler: Compiler, source: Path, library: list[Path], folder: Path) -> bytes:
+def _programs() -> dict[str, list[Path]]:
+    """Find the sources of each program: NAME.c, but for the tests, which have a folder."""
+    single = {path.stem: [path] for path in USER.glob("*.c")}
+    return single | {"tests": sorted((USER / "tests").glob("*.c"))}
+
+
+def _link_program(
+    compiler: Compiler, code: Iterable[Path], library: list[Path], folder: Path
+) -> bytes:
     flags = [*_flags(compiler), "-Os", f"-I{USER / 'lib'}", "-Wl,-s"]
-    objects = _compile(compiler, flags, [source], folder)
+    objects = _compile(compiler, flags, code, folder)
     return slim(_link(compiler, flags, [*objects, *library], USER / "lib" / "link.ld", folder))
 
 
