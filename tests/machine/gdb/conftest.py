@@ -79,7 +79,7 @@ def serve():
     def start(machine, **options):
         server = GdbServer(machine, **options)
         servers.append(server)
-        return server.__enter__()
+        return server.start()
 
     yield start
     for server in servers:

@@ -163,6 +163,15 @@ def test_threads_are_harts_and_monitor_answers(gdb, machine, program):
     assert "there is no command 'no-such-thing'" in text
 
 
+def test_gdb_loads_a_program_itself(gdb, program):
+    machine = Machine("128 MiB")
+    machine.load(b"\0" * 4, at=0x8000_0000)
+    text = gdb(machine, program, "load", "compare-sections", "break main", "continue")
+    assert "MIS-MATCHED" not in text
+    assert re.search(r"Section .text.*: matched", text)
+    assert re.search("Breakpoint 1, main", text)
+
+
 def test_a_trap_without_a_handler_is_a_signal(gdb, tmp_path):
     path = tmp_path / "trap.elf"
     machine = assembled("_start: nop\nhere: unimp\n", path)

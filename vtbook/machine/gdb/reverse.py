@@ -1,4 +1,4 @@
-"""Running backwards to the last stop: a breakpoint, or an access to what is watched.
+"""Going backwards: by a step, or to the last stop, a breakpoint or an access to what is watched.
 
 The machine replays its past from one checkpoint after another, the newest first, with its
 breakpoints and watchpoints set, and takes the last stop that it comes by (see
@@ -7,11 +7,13 @@ breakpoints and watchpoints set, and takes the last stop that it comes by (see
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from vtbook.machine.board import WATCH_READ
+from vtbook.machine.history import Checkpoint
 
 if TYPE_CHECKING:
     from vtbook.cpu.interpreter import Stop
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 Position = tuple[int, int]
 """Instructions retired, and the pc."""
+
+NEAR = 100_000
+"""A step back replays at most twice as many instructions, but for the first of a series."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,32 @@ class Access:
     address: int
     size: int
     kind: str
+
+
+def step_back(machine: Machine) -> bool:
+    """Undo one step; False if the machine is at the start of the recorded past.
+
+    Raises:
+        HistoryError: nothing is recorded.
+    """
+    with machine.history._replay():
+        _come_near(machine)
+        return machine.history._step_back(1)
+
+
+def _come_near(machine: Machine) -> None:
+    """Make a checkpoint not far before now, if there is none: the next steps back need it too."""
+    history, before = machine.history, machine.hart.instret - 1
+    index = bisect_right(history.checkpoints, before, key=lambda c: c.position)
+    if index == 0 or before - history.checkpoints[index - 1].position <= 2 * NEAR:
+        return
+    like = history.checkpoints[index - 1].snapshot
+    present, at = machine.snapshot(like=like), before - NEAR
+    history._reach(at)
+    fed = sum(position <= at for position, _ in history.inputs)
+    near = Checkpoint(machine.snapshot(like=like), fed, fixed=False)
+    history.checkpoints.insert(index, near)
+    machine.put_state(present)
 
 
 def run_back(

@@ -137,9 +137,11 @@ class GdbServer:
     Raises:
         GdbError: the address cannot be had.
 
-    A connection that is cut leaves the machine paused where it is, for the next gdb. As a context,
-    ``with GdbServer(machine) as server``, it runs on a thread of its own until the block ends; the
-    machine then refuses `run` and the like from other threads while gdb has it.
+    A connection that is cut leaves the machine paused where it is, for the next gdb.
+
+    Between `start` and `close`, or as a context, ``with GdbServer(machine) as server``, it runs on
+    a thread of its own. While gdb has the machine, that refuses `run` and the like from other
+    threads.
     """
 
     def __init__(
@@ -168,10 +170,14 @@ class GdbServer:
 
     # -- on a thread of its own -----------------------------------------------------------------
 
-    def __enter__(self) -> GdbServer:
+    def start(self) -> GdbServer:
+        """Serve on a thread of its own; returns at once."""
         self._thread = threading.Thread(target=self.run, name="vtbook gdb", daemon=True)
         self._thread.start()
         return self
+
+    def __enter__(self) -> GdbServer:
+        return self.start()
 
     def __exit__(
         self,

@@ -74,8 +74,10 @@ class Stub:
 
     def _answer(self, packet: bytes) -> Answer:
         for prefix, handler in _LONG:
-            if packet.startswith(prefix):
-                return handler(self, packet[len(prefix) :])
+            rest = packet[len(prefix) :]
+            is_whole = not (prefix[-1:].isalpha() and rest[:1].isalpha())  # qC is not qCRC
+            if packet.startswith(prefix) and is_whole:
+                return handler(self, rest)
         one = _SHORT.get(packet[:1])
         return one(self, packet[1:]) if one is not None else UNKNOWN
 

@@ -18,7 +18,7 @@ from vtbook.errors import VtbookError
 from vtbook.isa.operations import MASK64
 from vtbook.machine.exits import Exit
 from vtbook.machine.gdb.memory import to_physical
-from vtbook.machine.gdb.reverse import run_back
+from vtbook.machine.gdb.reverse import run_back, step_back
 from vtbook.machine.gdb.undo import Undo
 from vtbook.machine.history import HistoryError
 from vtbook.mmu.walk import PAGE
@@ -288,11 +288,10 @@ class Target:
 
     def _step_back(self) -> Stop:
         try:
-            self.last = self.machine.step_back()
+            has_moved = step_back(self.machine)
         except HistoryError:  # nothing has run yet
-            return Stopped(SIGTRAP, reason="replaylog:begin")
-        is_start = self.last.reason == "start"
-        return Stopped(SIGTRAP, reason="replaylog:begin" if is_start else "")
+            has_moved = False
+        return Stopped(SIGTRAP, reason="" if has_moved else "replaylog:begin")
 
     def _run_back(self, interrupted: Callable[[], bool]) -> Stop:
         try:
