@@ -42,6 +42,7 @@ PAGES = (
     ApiPage("vtbook.mmu", "Page tables and address translation"),
     ApiPage("vtbook.devices", "Devices"),
     ApiPage("vtbook.guests", "Guest programs and compilers"),
+    ApiPage("vtbook.guests.linux", "A small Linux for the machine"),
     ApiPage("vtbook.translator", "Intermediate code"),
     ApiPage("vtbook.widgets", "Widgets"),
     ApiPage(
