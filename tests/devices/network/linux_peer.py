@@ -70,6 +70,8 @@ class LinuxPeer:
     def start(self, *command: str, **options) -> subprocess.Popen:
         """Start a program in the namespace."""
         enter = ["nsenter", "--target", str(self._holder.pid), "--net", "--"]
+        clean = {name: x for name, x in os.environ.items() if not name.lower().endswith("_proxy")}
+        options = {"env": clean} | options
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | options
         return subprocess.Popen([*enter, *command], **options)
 

@@ -35,7 +35,8 @@ def refusal(query: bytes) -> bytes | None:
     if len(query) < HEADER or query[2] & RESPONSE:
         return None
     flags = bytes((RESPONSE | query[2] & ~0x06, REFUSED))
-    return query[:2] + flags + b"\0\1" + bytes(6) + question(query)
+    asked = question(query)
+    return query[:2] + flags + bytes((0, bool(asked))) + bytes(6) + asked
 
 
 def question(message: bytes) -> bytes:

@@ -106,13 +106,17 @@ class ReceiveWindow:
         That is when it can open by `step` bytes, or by half: no silly windows (RFC 9293 3.8.6.2.2).
         """
         del self.buffer[:count]
-        free = after((self.nxt + self.limit - len(self.buffer)) & MASK, self.edge)
-        return free >= min(self.limit // 2, step)
+        opens = after(self.nxt + self._free() & MASK, self.edge)
+        return opens >= min(self.limit // 2, step)
+
+    def _free(self) -> int:
+        """The window that the buffer has room for, and the header a number."""
+        units = max(self.limit - len(self.buffer), 0) >> self.scale
+        return min(units, 0xFFFF) << self.scale
 
     def tell(self) -> int:
         """Open the window as far as there is room; returns the number for the header."""
-        free = max(self.limit - len(self.buffer), 0) >> self.scale << self.scale
-        edge = (self.nxt + free) & MASK
+        edge = (self.nxt + self._free()) & MASK
         if after(edge, self.edge) > 0:
             self.edge = edge
         return min(max(after(self.edge, self.nxt), 0) >> self.scale, 0xFFFF)

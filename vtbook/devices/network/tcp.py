@@ -25,13 +25,13 @@ from vtbook.devices.network.receive_window import ReceiveWindow
 from vtbook.devices.network.tcp_segment import (
     ACK,
     FIN,
-    LARGEST_SCALE,
     MASK,
     PSH,
     RST,
     SYN,
     Segment,
     after,
+    syn_options,
 )
 
 BUFFER = 256 << 10
@@ -142,7 +142,7 @@ class Endpoint:
         self.congestion = Congestion(self.mss, BUFFER)
         self._set_window(syn)
         if syn.scale is not None:
-            self._scale, self.window.scale = min(syn.scale, LARGEST_SCALE), SCALE
+            self._scale, self.window.scale = syn.scale, SCALE
 
     def _send_syn(self) -> None:
         answer = self.state is State.SYN_RECEIVED
@@ -150,7 +150,7 @@ class Endpoint:
         scale = SCALE if not answer or self.window.scale else None
         window = min(BUFFER, 0xFFFF)  # in a SYN it is never scaled
         ports = (self.local_port, self.remote_port)
-        self.emit(Segment(*ports, self.first, ack, flags, window, mss=MSS, scale=scale))
+        self.emit(Segment(*ports, self.first, ack, flags, window, options=syn_options(MSS, scale)))
         self._start_timer()
 
     # -- the application's side -------------------------------------------------------------
@@ -191,7 +191,7 @@ class Endpoint:
     def abort(self) -> None:
         """Break the connection with a RST."""
         if self.state not in (State.CLOSED, State.TIME_WAIT, State.SYN_SENT):
-            self._emit(self.snd_nxt, RST | ACK)
+            self._emit(self.snd_max, RST | ACK)
         self._die(None)
 
     def _die(self, error: str | None) -> None:
@@ -264,7 +264,7 @@ class Endpoint:
 
     def _on_data(self, segment: Segment) -> None:
         if not self.window.take(segment):
-            self._emit(self.snd_nxt, ACK)  # one for each, since the guest counts them
+            self._acknowledge()  # one for each, since the guest counts them
             return
         self._ack_due = True
         if self.window.finished:
@@ -332,7 +332,7 @@ class Endpoint:
         if self.state in SENDING:
             self._send_data()
         if self._ack_due and self.is_open:
-            self._emit(self.snd_nxt, ACK)
+            self._acknowledge()
 
     def _send_data(self) -> None:
         while True:
@@ -345,14 +345,14 @@ class Endpoint:
             data = bytes(self._out[offset : offset + size])
             self._emit(self.snd_nxt, ACK | (PSH if size == unsent else 0), data)
             self._advance(size)
-        if self._closing and unsent == 0:
+        if self._closing and unsent == 0 and offset < self.snd_wnd:  # it takes a number too
             sent_before = self.state not in AFTER_OUR_FIN
             if not sent_before:
                 self.state = AFTER_OUR_FIN[self.state]
             if not sent_before or self.snd_nxt != self.snd_max:  # never, or lost
                 self._emit(self.snd_nxt, FIN | ACK)
                 self._advance(1)
-        elif unsent > 0 and self.snd_wnd == 0 and self._alarm is None:
+        elif (unsent > 0 or self._closing) and self.snd_wnd == 0 and self._alarm is None:
             self._start_timer()  # to probe the window
 
     def _advance(self, count: int) -> None:
@@ -371,6 +371,13 @@ class Endpoint:
         else:
             self._emit(self.snd_una, FIN | ACK)
         self.retransmissions += 1
+
+    def _acknowledge(self) -> None:
+        """Say only what has come in.
+
+        The number is the highest: after going back, the guest would not look at a lower one.
+        """
+        self._emit(self.snd_max, ACK)
 
     def _emit(self, seq: int, flags: int, data: bytes = b"") -> None:
         """Send one segment, with the newest acknowledgement and window."""

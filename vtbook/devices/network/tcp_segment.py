@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vtbook.devices.network.ethernet import Malformed
@@ -12,7 +13,8 @@ HEADER = struct.Struct("!HHIIHHHH")
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 MASK = 0xFFFF_FFFF
 
-OPTION_END, OPTION_NOP, OPTION_MSS, OPTION_SCALE = 0, 1, 2, 3
+OPTION_END, OPTION_NOP, OPTION_MSS, OPTION_SCALE, OPTION_SACK_OK = 0, 1, 2, 3, 4
+OPTION_SACK, OPTION_TIME = 5, 8
 LARGEST_SCALE = 14
 
 
@@ -23,7 +25,7 @@ def after(a: int, b: int) -> int:
 
 @dataclass(slots=True)
 class Segment:
-    """A TCP segment. `mss` and `scale` are options, None where they are not given."""
+    """A TCP segment. `options` are bytes as they stand in the header, padding included."""
 
     source_port: int
     destination_port: int
@@ -32,8 +34,7 @@ class Segment:
     flags: int
     window: int
     payload: bytes = b""
-    mss: int | None = None
-    scale: int | None = None
+    options: bytes = b""
 
     @property
     def length(self) -> int:
@@ -57,43 +58,59 @@ class Segment:
         before = pseudo_header(packet.source, packet.destination, PROTOCOL_TCP, len(data))
         if not sums_up(before + data):
             raise Malformed("TCP: the checksum is wrong")
-        segment = cls(source, destination, seq, ack, fields & 0x3F, window, data[start:])
-        if fields & SYN:
-            segment.mss, segment.scale = _options(data[HEADER.size : start])
-        return segment
+        numbers = (source, destination, seq, ack, fields & 0x3F, window)
+        return cls(*numbers, data[start:], data[HEADER.size : start])
 
     def encode(self, source: int, destination: int) -> bytes:
         """The bytes of the segment, for a packet between these addresses."""
-        options = b""
-        if self.mss is not None:
-            options += struct.pack("!BBH", OPTION_MSS, 4, self.mss)
-        if self.scale is not None:
-            options += bytes((OPTION_NOP, OPTION_SCALE, 3, self.scale))
-        fields = (HEADER.size + len(options)) << 10 | self.flags
+        fields = (HEADER.size + len(self.options)) << 10 | self.flags
         numbers = (self.source_port, self.destination_port, self.seq, self.ack, fields, self.window)
-        rest = options + self.payload
+        rest = self.options + self.payload
         before = pseudo_header(source, destination, PROTOCOL_TCP, HEADER.size + len(rest))
         total = checksum(before + HEADER.pack(*numbers, 0, 0) + rest)
         return HEADER.pack(*numbers, total, 0) + rest
 
+    def each_option(self) -> Iterator[tuple[int, bytes]]:
+        """The options, kind and value; what follows one that is cut off is passed over."""
+        data, at = self.options, 0
+        while at < len(data):
+            kind = data[at]
+            if kind in (OPTION_END, OPTION_NOP):
+                yield kind, b""
+                at += 1
+                if kind == OPTION_END:
+                    return
+                continue
+            length = data[at + 1] if at + 1 < len(data) else 0
+            if length < 2 or at + length > len(data):
+                return
+            yield kind, data[at + 2 : at + length]
+            at += length
 
-def _options(data: bytes) -> tuple[int | None, int | None]:
-    """Largest segment and window scale out of the options; what cannot be read is passed over."""
-    mss = scale = None
-    at = 0
-    while at < len(data) and data[at] != OPTION_END:
-        if data[at] == OPTION_NOP:
-            at += 1
-            continue
-        length = data[at + 1] if at + 1 < len(data) else 0
-        if length < 2 or at + length > len(data):
-            break
-        if data[at] == OPTION_MSS and length == 4:
-            mss = data[at + 2] << 8 | data[at + 3]
-        elif data[at] == OPTION_SCALE and length == 3:
-            scale = min(data[at + 2], LARGEST_SCALE)
-        at += length
-    return mss, scale
+    @property
+    def mss(self) -> int | None:
+        """The largest segment that the sender takes, if it says so."""
+        return self._option(OPTION_MSS, 2)
+
+    @property
+    def scale(self) -> int | None:
+        """How far the sender's windows are shifted, if it can scale them (RFC 7323)."""
+        scale = self._option(OPTION_SCALE, 1)
+        return None if scale is None else min(scale, LARGEST_SCALE)
+
+    def _option(self, wanted: int, size: int) -> int | None:
+        for kind, value in self.each_option():
+            if kind == wanted and len(value) == size:
+                return int.from_bytes(value, "big")
+        return None
+
+
+def syn_options(mss: int, scale: int | None) -> bytes:
+    """The options of a SYN."""
+    options = struct.pack("!BBH", OPTION_MSS, 4, mss)
+    if scale is not None:
+        options += bytes((OPTION_NOP, OPTION_SCALE, 3, scale))
+    return options
 
 
 def reset_for(segment: Segment) -> Segment | None:
