@@ -65,6 +65,8 @@ class ClusterFile:
         self._released: list[int] = []
         """Blocks that the file names and the next flush frees."""
         self._free: list[int] = []
+        self._free_segments: list[int] = []
+        """First blocks of as many free ones in a row as a segment of the journal needs."""
         self._end = header.journal + SEGMENT
         """The first block never used."""
         self._seen: Clusters = {}
@@ -141,7 +143,18 @@ class ClusterFile:
         ):
             raise StorageError(f"{self.file.path}: is damaged or cut off; use a copy of the file")
         self._end = max(used) + 1
-        self._free = sorted(set(range(FIRST, self._end)) - used, reverse=True)
+        self._sort_free(used)
+
+    def _sort_free(self, used: set[int]) -> None:
+        """Find the free blocks, and those of them that make a segment."""
+        block = FIRST
+        for end in [*sorted(used), self._end]:
+            while end - block >= SEGMENT:
+                self._free_segments.append(block)
+                block += SEGMENT
+            self._free += range(block, end)
+            block = end + 1
+        self._free.reverse()
 
     def map_blocks(self) -> Iterator[int]:
         """The blocks that hold clusters."""
@@ -217,6 +230,9 @@ class ClusterFile:
 
     def _take(self) -> int:
         """A block that the file does not name."""
+        if not self._free and self._free_segments:
+            segment = self._free_segments.pop()
+            self._free += range(segment, segment + SEGMENT)
         if self._free:
             block = self._free.pop()
         else:
@@ -276,19 +292,21 @@ class ClusterFile:
 
     def _write_journal(self, journal: Journal, pairs: list[tuple[int, int]]) -> None:
         """Let `journal` go on by a transaction, in the file and for good."""
-        end = self._end
+        before = self._end, list(self._free_segments)
         try:
             for offset, piece in journal.transaction(pairs, self._new_segment):
                 self.file.write_at(offset, piece)
         except StorageError as error:
             if error.errno in NO_ROOM:
-                self._end = end
+                self._end, self._free_segments = before
                 raise _NoRoom(str(error), error.errno) from None
             self.file.give_up()
             raise
         self._wait_for_disk()
 
     def _new_segment(self) -> int:
+        if self._free_segments:
+            return self._free_segments.pop()
         segment, self._end = self._end, self._end + SEGMENT
         return segment
 
@@ -307,19 +325,18 @@ class ClusterFile:
 
     def _compact(self, base: Base | None = None) -> None:
         """Write the journal anew: one transaction of all that is in the map."""
-        old, end = self.journal, self._end
+        old, before = self.journal, (self._end, list(self._free_segments))
         journal = Journal(self.header.key, os.urandom(CHECK), [self._new_segment()])
         header = replace(self.header, journal=journal.segments[0], start=journal.check)
         if self.map:
             try:
                 self._write_journal(journal, sorted(self.map.items()))
             except _NoRoom:
-                self._end = end
+                self._end, self._free_segments = before
                 raise
         self._write_header(header if base is None else replace(header, base=base))
         self.journal = journal
-        for segment in old.segments:
-            self._free += range(segment, segment + SEGMENT)
+        self._free_segments += old.segments
 
     # -- the base ---------------------------------------------------------------------------
 

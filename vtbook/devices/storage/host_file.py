@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import stat
 import sys
@@ -37,6 +38,8 @@ class HostFile:
             has it open in a way that excludes this one.
     """
 
+    _descriptor = -1
+
     def __init__(self, path: str | os.PathLike[str], *, writable: bool, new: bool = False) -> None:
         self.path = Path(path)
         self.writable = writable
@@ -50,7 +53,7 @@ class HostFile:
         try:
             self._lock()
         except BaseException:
-            os.close(self._descriptor)
+            self.close()
             raise
 
     def _check_kind(self) -> None:
@@ -60,6 +63,17 @@ class HostFile:
             raise StorageError(f"{self.path}: is no regular file and no block device")
 
     def _lock(self) -> None:
+        if self._try_to_lock():
+            return
+        gc.collect()  # a machine that nobody has any more, as when a notebook's cell runs again
+        if not self._try_to_lock():
+            who = "somebody else uses it" if self.writable else "somebody else writes it"
+            raise StorageError(
+                f"{self.path}: {who}; close the other machine's disk, or give this one a copy",
+                errno.EWOULDBLOCK,
+            )
+
+    def _try_to_lock(self) -> bool:
         try:
             if sys.platform != "win32":
                 mode = fcntl.LOCK_EX if self.writable else fcntl.LOCK_SH
@@ -70,12 +84,8 @@ class HostFile:
                 os.lseek(self._descriptor, WINDOWS_LOCK, os.SEEK_SET)
                 msvcrt.locking(self._descriptor, msvcrt.LK_NBLCK, 1)
         except OSError as error:
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
-                who = "somebody else uses it" if self.writable else "somebody else writes it"
-                raise StorageError(
-                    f"{self.path}: {who}; stop the other machine, or give this one a copy",
-                    error.errno,
-                ) from None
+            return error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
+        return True
 
     @contextmanager
     def _errors(self, what: str) -> Iterator[None]:
@@ -168,9 +178,14 @@ class HostFile:
                 self.write_at(at, bytes(min(1 << 20, offset + size - at)))
 
     def close(self) -> None:
-        """Close it and give the lock back."""
-        with suppress(OSError):
-            os.close(self._descriptor)
+        """Close it and give the lock back; the same happens when nobody has it any more."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            with suppress(OSError):
+                os.close(descriptor)
+
+    def __del__(self) -> None:
+        self.close()
 
 
 if sys.platform == "win32":
