@@ -3,6 +3,8 @@
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 
 import pytest
@@ -69,6 +71,17 @@ def test_what_is_typed_reaches_the_guest_that_gdb_runs(tmp_path, waiting):
     with Client(address) as client:
         assert client.ask("c") == "W00"
     assert "abc" in process.communicate(timeout=60)[0]
+
+
+def test_a_gdb_that_takes_no_answers_and_goes_does_not_end_the_command(waiting, answer):
+    process, address = waiting(answer(7))
+    for _ in range(3):
+        with Client(address) as client:
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.socket.sendall(b"$g#67" * 50)
+    with Client(address) as client:
+        assert client.ask("c") == "W07"
+    assert process.wait(60) == 7
 
 
 def test_a_kill_by_gdb_and_ctrl_c_end_the_command(waiting, answer):

@@ -36,6 +36,9 @@ LINGER_SECONDS = 0.5
 SEND_SECONDS = 10.0
 """A gdb that takes no answer for so long is cut off."""
 
+NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
+"""The command dies of SIGPIPE when nobody reads its output; that is not meant for a gdb."""
+
 
 class GdbError(VtbookError):
     """There can be no server as asked; the message says why and what to do."""
@@ -48,7 +51,7 @@ def parse_address(text: str | int) -> tuple[str, int]:
         GdbError: it is none of these.
     """
     host, _, port = str(text).strip().rpartition(":")
-    if not (port.isascii() and port.isdigit() and int(port) < 1 << 16):
+    if not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 1 << 16):
         raise GdbError(f"{text!r:.60} is no address for gdb; write PORT or HOST:PORT (0 is any)")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
@@ -68,6 +71,8 @@ class Connection:
         sock.settimeout(SEND_SECONDS)
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if hasattr(socket, "SO_NOSIGPIPE"):  # macOS
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_NOSIGPIPE, 1)
 
     @property
     def interrupted(self) -> bool:
@@ -93,6 +98,18 @@ class Connection:
             self.waiting.clear()
             self.is_open = False
 
+    def is_there(self) -> bool:
+        """Whether gdb is still at the other end, as far as can be known without waiting."""
+        self.socket.settimeout(0)
+        try:
+            self.is_open = self.is_open and bool(self.socket.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.is_open = False
+        self.socket.settimeout(SEND_SECONDS)
+        return self.is_open
+
     def acknowledge(self, good: bool) -> None:
         """Confirm a packet, or ask for it again, if gdb wants that."""
         if not self.stub.no_ack:
@@ -105,7 +122,7 @@ class Connection:
 
     def _send(self, data: bytes) -> None:
         try:
-            self.socket.sendall(data)
+            self.socket.sendall(data, NO_SIGNAL)
         except OSError:
             self.is_open = False
 
@@ -243,20 +260,20 @@ class GdbServer:
 
     def _look(self, seconds: float) -> None:
         """Take what has come at the sockets, or wait for it so long."""
-        for key, _ in self._selector.select(seconds):
-            if key.fileobj is self._listener:
-                self._accept()
-            elif key.fileobj is self._wake:
-                self._wake.recv(64)
-            elif self._connection is not None:
-                self._connection.receive()
+        ready = [key.fileobj for key, _ in self._selector.select(seconds)]
+        if self._connection is not None and self._connection.socket in ready:
+            self._connection.receive()  # first: the old gdb may have gone before a new one came
+        if self._listener in ready:
+            self._accept()
+        if self._wake in ready:
+            self._wake.recv(64)
 
     def _accept(self) -> None:
         try:
             sock, _ = self._listener.accept()
         except OSError:
             return
-        if self._connection is not None and self._connection.is_open:
+        if self._connection is not None and self._connection.is_there():
             sock.close()
             self._announce("a second gdb came and was sent away: one at a time")
             return
