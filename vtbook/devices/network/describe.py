@@ -18,12 +18,14 @@ from vtbook.devices.network.ethernet import (
 from vtbook.devices.network.ip import (
     ECHO_REPLY,
     ECHO_REQUEST,
+    ICMP_HEADER,
     PORT_UNREACHABLE,
     PROHIBITED,
     PROTOCOL_ICMP,
     PROTOCOL_TCP,
     PROTOCOL_UDP,
     TIME_EXCEEDED,
+    UDP_HEADER,
     UNREACHABLE,
     Icmp,
     IPv4,
@@ -92,7 +94,7 @@ def _ip(packet: IPv4) -> str:
     if packet.offset:
         return f"IP {here} > {there}: {_protocol(packet.protocol)}"
     if packet.is_fragment:
-        return f"IP {here} > {there}: first fragment, {_protocol(packet.protocol)}"
+        return _first_fragment(packet, here, there)
     if packet.protocol == PROTOCOL_ICMP:
         length = len(packet.payload)
         return f"IP {here} > {there}: ICMP {_icmp(Icmp.parse(packet.payload))}, length {length}"
@@ -105,6 +107,20 @@ def _ip(packet: IPv4) -> str:
         ports = (segment.source_port, segment.destination_port)
         return f"IP {here}.{ports[0]} > {there}.{ports[1]}: {_tcp(segment)}"
     return f"IP {here} > {there}:  ip-proto-{packet.protocol} {len(packet.payload)}"
+
+
+def _first_fragment(packet: IPv4, here: str, there: str) -> str:
+    """What the header says; checksum and length are those of the whole."""
+    data = packet.payload
+    if packet.protocol == PROTOCOL_ICMP and len(data) >= ICMP_HEADER.size:
+        kind, code, _, rest = ICMP_HEADER.unpack_from(data)
+        message = Icmp(kind, code, rest, data[ICMP_HEADER.size :])
+        return f"IP {here} > {there}: ICMP {_icmp(message)}, length {len(data)}"
+    if packet.protocol == PROTOCOL_UDP and len(data) >= UDP_HEADER.size:
+        source, destination, length, _ = UDP_HEADER.unpack_from(data)
+        length = max(length - UDP_HEADER.size, 0)
+        return f"IP {here}.{source} > {there}.{destination}: UDP, length {length}"
+    return f"IP {here} > {there}: {_protocol(packet.protocol)}"
 
 
 def _ipv6(data: bytes) -> str:
