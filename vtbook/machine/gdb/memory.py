@@ -11,15 +11,21 @@ from vtbook.isa.operations import MASK64
 from vtbook.machine.ram import Ram
 from vtbook.mmu.walk import PAGE, Walk, walk
 
+MPRV = 1 << 17
 SCHEMES = {8: "sv39", 9: "sv48"}
 """satp.MODE: the format of virtual addresses (privileged spec 4.1.11)."""
 
 
-def walk_of(hart: Hart, ram: Ram, address: int) -> Walk | None:
-    """The walk to `address` with the tables of `hart`; None where it translates nothing now."""
+def walk_of(hart: Hart, ram: Ram, address: int, *, lent: bool = False) -> Walk | None:
+    """The walk to `address` with the tables of `hart`; None where it translates nothing now.
+
+    `lent`: as a load or a store, for which mstatus.MPRV may lend another mode (privileged spec
+    3.1.6.3).
+    """
     satp = getattr(hart, "satp", 0) & MASK64
     scheme = SCHEMES.get(satp >> 60)
-    if hart.mode == 3 or scheme is None:
+    mode = hart.mstatus >> 11 & 3 if lent and hart.mstatus & MPRV else hart.mode
+    if mode == 3 or scheme is None:
         return None
 
     def read64(at: int) -> int | None:

@@ -14,6 +14,9 @@ import numpy as np
 
 from vtbook.cpu.hart import Hart
 from vtbook.cpu.layout import offset
+from vtbook.isa.operations import MASK64
+from vtbook.machine.gdb.memory import walk_of
+from vtbook.mmu.walk import PAGE
 
 if TYPE_CHECKING:
     from vtbook.machine.machine import Machine
@@ -44,19 +47,35 @@ class Undo:
 
     def append(self, access: tuple) -> None:
         """Note an access that is about to happen: ("r", address, size) or ("w", address, bytes)."""
-        hart, ram = self._hart, self._machine.board.ram
+        hart = self._hart
         here = hart.instret, hart.pc
         if here != self._start:
             self._start = here
             self._registers = self._machine.hart_bytes()
             self._memory = []
         kind, address, data = access
-        if not ram.holds(address, 1):
-            self._memory = None  # a device: what it did cannot be undone
-        elif kind == "w" and self._memory is not None and ram.holds(address, len(data)):
-            self._memory.append((address, ram.read(address, len(data))))
-            if any(first <= address < end for first, end in self._machine.board.htif_words()):
-                self._memory = None
+        size = data if kind == "r" else len(data)
+        while size > 0 and self._memory is not None:
+            length = min(size, PAGE - address % PAGE)
+            self._keep(address, length)
+            address, size = (address + length) & MASK64, size - length
+
+    def _keep(self, address: int, size: int) -> None:
+        """Keep what an access inside one page may change: its bytes, and bits of the entries."""
+        assert self._memory is not None
+        ram = self._machine.board.ram
+        walk = walk_of(self._hart, ram, address, lent=True)
+        physical = address if walk is None else walk.physical
+        if physical is None:
+            return  # a page fault: the instruction will not retire
+        words = self._machine.board.htif_words()
+        reaches_host = any(first < physical + size and physical < end for first, end in words)
+        if reaches_host or not ram.holds(physical, size):
+            self._memory = None  # what a device did cannot be undone
+            return
+        self._memory.append((physical, ram.read(physical, size)))
+        for one in walk.references if walk is not None else ():
+            self._memory.append((one.address, one.pte.to_bytes(8, "little")))
 
     def take_back(self) -> bool:
         """Undo the instruction that has just retired; False if that cannot be."""
