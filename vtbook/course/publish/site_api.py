@@ -41,6 +41,7 @@ PAGES = (
     ),
     ApiPage("vtbook.mmu", "Page tables and address translation"),
     ApiPage("vtbook.devices", "Devices"),
+    ApiPage("vtbook.devices.storage", "What disks are kept in"),
     ApiPage("vtbook.guests", "Guest programs and compilers"),
     ApiPage("vtbook.guests.linux", "A small Linux for the machine"),
     ApiPage("vtbook.translator", "Intermediate code"),
