@@ -1,16 +1,13 @@
 """The UART against QEMU's, register by register, over QEMU's qtest protocol."""
 
-import shutil
-import subprocess
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.devices.qtest import Qtest, needs_qemu
 from vtbook.devices import Uart
 
-QEMU = shutil.which("qemu-system-riscv64")
-pytestmark = pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
+pytestmark = needs_qemu
 
 BASE = 0x1000_0000
 RBR = THR = 0
@@ -21,38 +18,16 @@ class QemuUart:
     """The UART of a stopped QEMU machine."""
 
     def __init__(self):
-        # Stopped (-S): nothing but our accesses moves the machine.
-        command = [QEMU, "-machine", "virt", "-S", "-bios", "none", "-display", "none"]
-        command += ["-monitor", "none", "-serial", "null", "-qtest", "stdio"]
-        self.process = subprocess.Popen(
-            [*command, "-qtest-log", "/dev/null"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        self.machine = Qtest()
 
-    def ask(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        while not (answer := self.process.stdout.readline()).startswith("OK"):
-            assert answer, f"QEMU ended at {line!r}"
-        return answer
-
-    def read(self, offset):
-        return int(self.ask(f"readb {BASE + offset:#x}").split()[1], 16)
-
-    def read_word(self, offset):
-        return int(self.ask(f"readl {BASE + offset:#x}").split()[1], 16)
+    def read(self, offset, size=1):
+        return self.machine.read(BASE + offset, size)
 
     def write(self, offset, value):
-        self.ask(f"writeb {BASE + offset:#x} {value:#x}")
+        self.machine.write(BASE + offset, value, 1)
 
     def close(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
+        self.machine.close()
 
 
 @pytest.fixture(scope="module")
@@ -139,4 +114,4 @@ def test_a_word_access_reaches_one_register_as_on_qemu(qemu, register):
         write(0, 0x34)
         write(1, 0x12)
         write(MCR, 2)
-    assert uart.read(register, 4) == qemu.read_word(register) == {MCR: 2, 0: 0x34}[register]
+    assert uart.read(register, 4) == qemu.read(register, 4) == {MCR: 2, 0: 0x34}[register]

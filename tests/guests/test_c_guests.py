@@ -21,14 +21,14 @@ from vtbook.guests import (
     build,
     catalog,
     compile_c,
+    compile_linux,
+    compile_native,
     find_compilers,
     find_native_compilers,
     image,
     image_path,
     images,
-    linux,
     list_images,
-    native,
     with_arguments,
 )
 
@@ -171,11 +171,11 @@ def test_benchmark_image_can_be_set_to_any_size():
 
 @needs_native_compiler
 def test_ordinary_programs_run_here_too():
-    assert run_here(native("hello")) == MANIFEST["images"]["hello"]["output"]
-    assert run_here(native("fib"), 3) == "fib(0) = 0\nfib(1) = 1\nfib(2) = 1\n"
+    assert run_here(compile_native("hello")) == MANIFEST["images"]["hello"]["output"]
+    assert run_here(compile_native("fib"), 3) == "fib(0) = 0\nfib(1) = 1\nfib(2) = 1\n"
 
 
-@pytest.mark.parametrize("function", [image, image_path, native, linux])
+@pytest.mark.parametrize("function", [image, image_path, compile_native, compile_linux])
 def test_unknown_guest_is_refused_with_the_known_ones(function):
     with pytest.raises(UnknownGuestError, match="hello"):
         function("nothing")

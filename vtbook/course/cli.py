@@ -11,6 +11,7 @@ from vtbook.course.messages import let_pipes_end
 SUBJECTS = (
     "reading",
     "machines",
+    "guests",
     "console",
     "measuring",
     "exercises",

@@ -84,6 +84,7 @@ def examine() -> Iterator[Finding]:
     yield _attempt("machine", "runs a guest: the hello program", _try_machine, f"{PIP} vtbook")
     yield _attempt("chapters", "the book", _try_chapters, "run this in a clone of the book")
     yield from _compilers()
+    yield _linux()
     yield from (_tool(tool) for tool in TOOLS)
 
 
@@ -125,6 +126,21 @@ def print_findings(findings: list[Finding]) -> None:
                 screen.print(f"  {escape(finding.name)}: {escape(finding.command)}", soft_wrap=True)
     if healthy(findings):
         screen.print("\nThis computer can run the book: vtbook lab")
+
+
+def _linux() -> Finding:
+    from vtbook.guests.linux import find
+
+    image = find()
+    found = f"{image.version} ({image.folder})" if image else "not built"
+    return Finding(
+        "Linux for the machine",
+        image is not None,
+        False,
+        "booting Linux in a cell",
+        found,
+        "vtbook guests linux (some minutes, no root needed)",
+    )
 
 
 def _python() -> Finding:

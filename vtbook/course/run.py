@@ -28,7 +28,10 @@ HIGHEST_STATUS = 255
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run and how. ``budget`` is in instructions; None is no limit."""
+    """What to run and how.
+
+    ``budget`` is in instructions; None is no limit. ``gdb`` is where to wait for gdb, if anywhere.
+    """
 
     program: str
     arguments: Sequence[str] = ()
@@ -37,6 +40,7 @@ class Plan:
     budget: int | None = None
     stats: bool = False
     typed: Path | None = None
+    gdb: str | None = None
 
 
 @dataclass
@@ -81,14 +85,14 @@ def run_program(plan: Plan, sink: Callable[[bytes], object] | None) -> Outcome:
     from vtbook.machine import Machine
 
     program = load_program(plan.program, plan.arguments)
-    machine = Machine(ram=plan.ram, engine=plan.engine, sink=sink, reverse=False)
+    machine = Machine(ram=plan.ram, engine=plan.engine, sink=sink, reverse=plan.gdb is not None)
     machine.load(program.content)
     counter: Any = machine.engine if hasattr(machine.engine, "count_instructions") else None
     if plan.stats and counter:
         counter.count_instructions(True)
     with Keyboard(plan.typed) as keyboard:
         started = time.perf_counter()
-        last = _drive(machine, plan.budget, keyboard)
+        last = _drive(machine, plan, keyboard)
         seconds = time.perf_counter() - started
     return Outcome(
         plan,
@@ -102,11 +106,15 @@ def run_program(plan: Plan, sink: Callable[[bytes], object] | None) -> Outcome:
     )
 
 
-def _drive(machine: Machine, budget: int | None, keyboard: Keyboard) -> Exit:
-    """Run in slices, and type what arrived between two of them."""
+def _drive(machine: Machine, plan: Plan, keyboard: Keyboard) -> Exit:
+    """Run in slices, and type what arrived between two of them; or let gdb do it."""
     from vtbook.machine.interrupts import KeyboardWatch
 
-    left = budget
+    if plan.gdb is not None:
+        from vtbook.machine.gdb import serve
+
+        return serve(machine, plan.gdb, announce=say, poll=lambda: _type(machine, keyboard))
+    left = plan.budget
     with KeyboardWatch() as watch:
         while True:
             end_if_nobody_reads()

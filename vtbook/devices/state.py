@@ -24,6 +24,11 @@ def uint(bits: int) -> Check:
     return lambda value: type(value) is int and 0 <= value < (1 << bits)
 
 
+def bits(mask: int) -> Check:
+    """An integer that has no bits but those of `mask`."""
+    return lambda value: type(value) is int and value >= 0 and not value & ~mask
+
+
 def flag(value: Any) -> bool:
     """True or False."""
     return type(value) is bool
@@ -44,10 +49,11 @@ def optional(check: Check) -> Check:
     return lambda value: value is None or check(value)
 
 
-def listing(check: Check, longest: int | None = None) -> Check:
-    """A list of at most `longest` values that `check` accepts."""
+def listing(check: Check, longest: int | None = None, shortest: int = 0) -> Check:
+    """A list of `shortest` to `longest` values that `check` accepts."""
     return lambda value: (
         type(value) is list
+        and len(value) >= shortest
         and (longest is None or len(value) <= longest)
         and all(check(item) for item in value)
     )

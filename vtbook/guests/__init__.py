@@ -14,7 +14,7 @@ from vtbook.guests.compilers import (
     find_linux_compilers,
     find_native_compilers,
 )
-from vtbook.guests.hosted import linux, native
+from vtbook.guests.hosted import compile_linux, compile_native
 from vtbook.guests.images import (
     ArgumentsError,
     image,
@@ -40,13 +40,13 @@ __all__ = [
     "UnknownGuestError",
     "benchmark_suite",
     "compile_c",
+    "compile_linux",
+    "compile_native",
     "find_compilers",
     "find_linux_compilers",
     "find_native_compilers",
     "image",
     "image_path",
-    "linux",
     "list_images",
-    "native",
     "with_arguments",
 ]

@@ -21,7 +21,7 @@ from vtbook.errors import VtbookError
 from vtbook.guests.catalog import BENCHMARKS, PROGRAMS, BenchmarkProgram, Program
 from vtbook.guests.compile import compile_c
 from vtbook.guests.compilers import Compiler, choose, find_compilers
-from vtbook.guests.hosted import native
+from vtbook.guests.hosted import compile_native
 from vtbook.guests.images import IMAGES, with_arguments
 from vtbook.guests.support import LINKER_SCRIPT, RUNTIME
 
@@ -73,7 +73,7 @@ def describe_program(program: Program, content: bytes, folder: Path) -> dict[str
 
 def describe_benchmark(program: BenchmarkProgram, content: bytes, folder: Path) -> dict[str, Any]:
     """Run a benchmark in both sizes, here and on QEMU, and note checksum and instructions."""
-    here = native(program.name)
+    here = compile_native(program.name)
     runs = []
     for size in (program.size, program.small_size):
         done = subprocess.run([here, str(size)], capture_output=True, text=True, check=True)

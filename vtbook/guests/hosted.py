@@ -17,7 +17,7 @@ from vtbook.guests.compilers import (
 from vtbook.guests.support import COMMON_FLAGS
 
 
-def native(
+def compile_native(
     name: str,
     *,
     compiler: str | Compiler = "auto",
@@ -38,7 +38,7 @@ def native(
     return toolchain.build(chosen, command, find(name).source, link=["-lm"], suffix=suffix)
 
 
-def linux(
+def compile_linux(
     name: str,
     *,
     compiler: str | Compiler = "auto",

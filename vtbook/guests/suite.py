@@ -51,11 +51,11 @@ class Benchmark:
 
     def native(self, *, compiler: str | Compiler = "auto") -> Path:
         """Compile it for this computer; the size is the argument of the program."""
-        return hosted.native(self.name, compiler=compiler)
+        return hosted.compile_native(self.name, compiler=compiler)
 
     def linux(self, *, compiler: str | Compiler = "auto") -> Path:
         """Compile it for RISC-V Linux, to run under qemu-riscv64; the size is the argument."""
-        return hosted.linux(self.name, compiler=compiler)
+        return hosted.compile_linux(self.name, compiler=compiler)
 
     def output(self, run: Run) -> str:
         """Return what the program must print, with the line break."""

@@ -78,15 +78,24 @@ def run(
         Path | None,
         typer.Option("--input", metavar="FILE", help="Type this file on the guest's console."),
     ] = None,
+    gdb: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:]PORT",
+            help="Wait for gdb there before the first instruction (0 is any port).",
+        ),
+    ] = None,
 ) -> None:
     """Run a program on a machine.
 
     The guest's console is stdout and stdin; what vtbook says itself goes to stderr.
     """
+    if gdb is not None and (stats or max_instructions is not None):
+        raise typer.BadParameter("gdb decides how far to run: give it without --stats and limits")
     from vtbook.course.run import Plan, as_data, explain, print_stats, run_program, to_stdout
 
     budget = parse_count(max_instructions) if max_instructions is not None else None
-    plan = Plan(file, arguments or (), engine.value, ram, budget, stats, typed)
+    plan = Plan(file, arguments or (), engine.value, ram, budget, stats, typed, gdb)
     outcome = run_program(plan, None if as_json else to_stdout)
     if as_json:
         print(json.dumps(as_data(outcome)))

@@ -26,6 +26,7 @@ class ApiPage:
 PAGES = (
     ApiPage("vtbook", "The names you import most"),
     ApiPage("vtbook.machine", "Machines: boards, exits, snapshots, programs"),
+    ApiPage("vtbook.machine.gdb", "Machines under gdb"),
     ApiPage("vtbook.isa", "Instructions and instruction sets"),
     ApiPage("vtbook.isa.assembler", "The assembler"),
     ApiPage("vtbook.isa.disassembler", "The disassembler", ("disassemble", "disassemble_range")),
@@ -40,7 +41,9 @@ PAGES = (
     ),
     ApiPage("vtbook.mmu", "Page tables and address translation"),
     ApiPage("vtbook.devices", "Devices"),
+    ApiPage("vtbook.devices.storage", "What disks are kept in"),
     ApiPage("vtbook.guests", "Guest programs and compilers"),
+    ApiPage("vtbook.guests.linux", "A small Linux for the machine"),
     ApiPage("vtbook.translator", "Intermediate code"),
     ApiPage("vtbook.widgets", "Widgets"),
     ApiPage(

@@ -1,0 +1,42 @@
+// Harts (hardware threads) and the locks between them.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "process.h"
+
+enum { MAX_HARTS = 8 };
+
+struct hart {
+    int index;                // 0 is the one that booted
+    uint64_t id;              // the machine's number for it
+    struct process *current;  // what runs here, or NULL
+    struct context scheduler;
+    uint64_t page_table;  // root in satp, physical
+    int locks;            // spinlocks held here
+    bool interrupts;      // were they on before the first of these
+    bool idle;            // waits for an interrupt, an IPI wakes it
+    bool started;
+};
+
+extern struct hart harts[MAX_HARTS];
+extern int hart_count;
+
+// The hart this runs on.  Only with interrupts off, or the answer may be old.
+static inline struct hart *this_hart(void);
+
+// A lock that is waited for in a loop, with interrupts off.
+struct spinlock {
+    int held;
+    struct hart *owner;
+};
+
+void lock(struct spinlock *lock);
+void unlock(struct spinlock *lock);
+bool holds(struct spinlock *lock);
+
+struct process *current_process(void);
+
+#include "riscv.h"
+static inline struct hart *this_hart(void) { return thread_pointer(); }

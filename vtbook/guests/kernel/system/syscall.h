@@ -1,0 +1,6 @@
+// System calls.
+#pragma once
+
+#include "trap.h"
+
+void syscall(struct frame *frame);

@@ -1,0 +1,130 @@
+"""Going backwards: by a step, or to the last stop, a breakpoint or an access to what is watched.
+
+The machine replays its past from one checkpoint after another, the newest first, with its
+breakpoints and watchpoints set, and takes the last stop that it comes by (see
+`vtbook.machine.history`).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from vtbook.machine.board import WATCH_READ
+from vtbook.machine.history import Checkpoint
+
+if TYPE_CHECKING:
+    from vtbook.cpu.interpreter import Stop
+    from vtbook.machine.machine import Machine
+
+Position = tuple[int, int]
+"""Instructions retired, and the pc."""
+
+NEAR = 100_000
+"""A step back replays at most twice as many instructions, but for the first of a series."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """A load or a store to a watched address: ``read`` or ``write``."""
+
+    address: int
+    size: int
+    kind: str
+
+
+def step_back(machine: Machine) -> bool:
+    """Undo one step; False if the machine is at the start of the recorded past.
+
+    Raises:
+        HistoryError: nothing is recorded.
+    """
+    with machine.history._replay():
+        _come_near(machine)
+        return machine.history._step_back(1)
+
+
+def _come_near(machine: Machine) -> None:
+    """Make a checkpoint not far before now, if there is none: the next steps back need it too."""
+    history, before = machine.history, machine.hart.instret - 1
+    index = bisect_right(history.checkpoints, before, key=lambda c: c.position)
+    if index == 0 or before - history.checkpoints[index - 1].position <= 2 * NEAR:
+        return
+    like = history.checkpoints[index - 1].snapshot
+    present, at = machine.snapshot(like=like), before - NEAR
+    history._reach(at)
+    fed = sum(position <= at for position, _ in history.inputs)
+    near = Checkpoint(machine.snapshot(like=like), fed, fixed=False)
+    history.checkpoints.insert(index, near)
+    machine.put_state(present)
+
+
+def run_back(
+    machine: Machine, interrupted: Callable[[], bool]
+) -> Access | Literal["breakpoint", "start"]:
+    """Go back to the last breakpoint before now, or to right after the last watched access.
+
+    gdb then steps back over the access itself, and compares the values.
+
+    Args:
+        machine: its breakpoints and watchpoints are the ones that count.
+        interrupted: asked now and then; if true the search ends.
+
+    Returns:
+        The access, or ``breakpoint``; ``start`` if there is neither in the recorded past, and the
+        machine is at its start.
+
+    Raises:
+        HistoryError: nothing is recorded.
+        KeyboardInterrupt: the search was interrupted; the machine is where it was.
+    """
+    history, end = machine.history, machine.position
+    with history._replay():
+        history.replay_stops = machine.breakpoints
+        found = _last_stop(machine, end, interrupted)
+        history.replay_stops = []
+        if found is None:
+            history._reach(history.start)
+            return "start"
+        position, access = found
+        history._reach(position[0])
+        if machine.position != position:
+            history._single_step()  # the trap that led to a handler
+        return access or "breakpoint"
+
+
+def _last_stop(
+    machine: Machine, end: Position, interrupted: Callable[[], bool]
+) -> tuple[Position, Access | None] | None:
+    """The last stop before `end`, and the access that led to it if it is one at a watchpoint."""
+    history, limit = machine.history, end[0]
+    for checkpoint in reversed(history.checkpoints):
+        if checkpoint.position > limit:
+            continue
+        found: tuple[Position, Access | None] | None = None
+        for position, stop in history._stops_from(checkpoint, limit):
+            if interrupted():
+                raise KeyboardInterrupt
+            # A later checkpoint answers for what begins at its own position; the access that led
+            # there is this one's.
+            inside = position[0] < limit or limit == end[0]
+            if inside and position != end and position[1] in machine.breakpoints:
+                found = position, None
+            elif access := _watched(machine, stop):
+                found = position, access
+            if position == end:
+                break
+        if found is not None:
+            return found
+        limit = checkpoint.position
+    return None
+
+
+def _watched(machine: Machine, stop: Stop | None) -> Access | None:
+    """The last access to something watched that led to this stop."""
+    for event in reversed(stop.events if stop else ()):
+        if event[0] == "watch" and machine._hits_watchpoint(*event[1:4]):
+            return Access(event[1], event[2], "read" if event[3] == WATCH_READ else "write")
+    return None

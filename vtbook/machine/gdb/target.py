@@ -1,0 +1,354 @@
+"""What gdb debugs: a machine, seen as threads with registers, memory and stops.
+
+Everything the stub needs of a machine goes through `Target`, so that what a machine is, how many
+harts it has and how it translates addresses, is known here only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vtbook.cpu.hart import Hart
+from vtbook.cpu.layout import BREAKPOINTS
+from vtbook.cpu.layout import WATCHES as MOST_WATCHES
+from vtbook.errors import VtbookError
+from vtbook.isa.operations import MASK64
+from vtbook.machine.exits import Exit
+from vtbook.machine.gdb.memory import to_physical
+from vtbook.machine.gdb.reverse import run_back, step_back
+from vtbook.machine.gdb.undo import Undo
+from vtbook.machine.history import HistoryError
+from vtbook.mmu.walk import PAGE
+
+if TYPE_CHECKING:
+    from vtbook.machine.machine import Machine
+
+SLICE_SECONDS = 0.05
+"""A run comes back after about so long, to see whether gdb wants it to stop."""
+
+SIGINT, SIGILL, SIGTRAP, SIGBUS, SIGSEGV = 2, 4, 5, 10, 11
+"""Signals by gdb's numbers (include/gdb/signals.def), which are not all Linux's."""
+SIGNALS = {0: SIGBUS, 2: SIGILL, 3: SIGTRAP, 4: SIGBUS, 6: SIGBUS}
+"""The signal for each cause of a trap that nobody handles; SIGSEGV for all others."""
+
+WATCHES = {2: ("w", "watch"), 3: ("r", "rwatch"), 4: ("rw", "awatch")}
+"""Type of a Z packet: the machine's kind of watchpoint, and how gdb calls a hit."""
+BREAKS = {0: "swbreak", 1: "hwbreak"}
+
+
+class TargetError(VtbookError):
+    """The machine cannot do what gdb asks."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """How to go on.
+
+    Attributes:
+        how: ``run``, ``step``, ``range`` (step until the pc leaves ``first <= pc < end``),
+            ``back`` (run backwards) or ``step back``.
+        thread: the one that steps.
+    """
+
+    how: str
+    thread: int = 1
+    first: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The machine stands: the signal that says why, the thread, and a reason as gdb spells it."""
+
+    signal: int
+    reason: str = ""
+    thread: int = 1
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The program is over, with this exit code."""
+
+    code: int
+
+
+Stop = Stopped | Ended
+
+
+class Target:
+    """A machine for gdb.
+
+    Attributes:
+        machine: the machine.
+        last: why the machine last came back.
+        at_end: ``exit``: when the program ends, gdb is told so. ``stop``: gdb is told that it
+            stopped, so that it can go back from there.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.last: Exit | None = None
+        self.at_end = "exit"
+        self._wanted: frozenset[tuple[int, int, int]] = frozenset()  # Z type, address, size
+        self._placed = self._wanted  # what the machine has of them
+        self._breaks: set[int] = set()  # those of the machine's stops that are gdb's alone
+        self._watches: set[tuple[int, int, str]] = set()
+
+    # -- threads ------------------------------------------------------------------------------
+
+    @property
+    def harts(self) -> list[Hart]:
+        """The harts; gdb's thread n is the n-th of them."""
+        return list(getattr(self.machine, "harts", None) or [self.machine.hart])
+
+    @property
+    def threads(self) -> range:
+        """The numbers of the threads."""
+        return range(1, len(self.harts) + 1)
+
+    def hart(self, thread: int) -> Hart:
+        """The hart of a thread."""
+        return self.harts[thread - 1]
+
+    def describe(self, thread: int) -> str:
+        """A thread in words: its mode, and where it is."""
+        hart = self.hart(thread)
+        mode = {0: "user", 1: "supervisor", 3: "machine"}.get(hart.mode, "?")
+        where = self.machine.symbols.describe(hart.pc & MASK64)
+        return f"hart {hart.mhartid}, {mode} mode, at {where}"
+
+    @property
+    def has_past(self) -> bool:
+        """Whether the machine can go back."""
+        return self.machine.history.enabled
+
+    def restart(self) -> None:
+        """Load the program again: power off and on. Stops stay.
+
+        Raises:
+            MachineError: nothing is loaded.
+        """
+        self.machine.reset()
+        self.last = None
+
+    # -- memory -------------------------------------------------------------------------------
+
+    def _pieces(self, thread: int, address: int, size: int) -> list[tuple[int, int]]:
+        """Physical address and length of each piece of virtual memory, none of them over a page.
+
+        Raises:
+            TargetError: a page is not mapped.
+        """
+        hart, pieces = self.hart(thread), []
+        while size > 0:
+            length = min(size, PAGE - address % PAGE)
+            physical = to_physical(hart, self.machine.board.ram, address)
+            if physical is None:
+                raise TargetError(f"{address:#x} is not mapped")
+            pieces.append((physical, length))
+            address, size = (address + length) % (1 << 64), size - length
+        return pieces
+
+    def read_memory(self, thread: int, address: int, size: int) -> bytes:
+        """Read memory as the hart of `thread` sees it, whatever the page's permissions.
+
+        Raises:
+            VtbookError: part of it is not RAM. Device registers are not read, since that may
+                change them.
+        """
+        pieces = self._pieces(thread, address, size)
+        return b"".join(self.machine.read(physical, length) for physical, length in pieces)
+
+    def write_memory(self, thread: int, address: int, data: bytes) -> None:
+        """Write memory as the hart of `thread` sees it, also where a page is read-only.
+
+        Raises:
+            VtbookError: part of it is not RAM; nothing is written.
+        """
+        pieces = self._pieces(thread, address, len(data))
+        for physical, length in pieces:
+            self.machine.read(physical, length)  # raises before anything has changed
+        at = 0
+        for physical, length in pieces:
+            self.machine.write(physical, data[at : at + length])
+            at += length
+
+    # -- stops --------------------------------------------------------------------------------
+
+    def insert(self, kind: int, address: int, size: int) -> None:
+        """Want a break- or watchpoint; `kind` is the type of a Z packet.
+
+        Raises:
+            TargetError: there are too many, or the watched bytes go beyond the address space.
+        """
+        wanted = self._wanted | {(kind, address, size)}
+        breaks, watches = self._reader_breaks(), self._reader_watches()
+        breaks |= {one[1] for one in wanted if one[0] in BREAKS}
+        watches |= {_watch(one) for one in wanted if one[0] in WATCHES}
+        room = MOST_WATCHES - len(self.machine.board.htif_words())
+        if len(breaks) > BREAKPOINTS or len(watches) > room:
+            raise TargetError(f"at most {BREAKPOINTS} breakpoints and {room} watchpoints")
+        if kind in WATCHES and not 1 <= size <= MASK64 - address:
+            raise TargetError(f"{size} bytes at {address:#x} cannot be watched")
+        self._wanted = wanted
+
+    def remove(self, kind: int, address: int, size: int) -> bool:
+        """No longer want a stop; False if there was none."""
+        found = (kind, address, size) in self._wanted
+        self._wanted = self._wanted - {(kind, address, size)}
+        return found
+
+    def clear_stops(self) -> None:
+        """Take away all stops that gdb has set; the reader's own stay."""
+        self._wanted = frozenset()
+        self._place()
+
+    def _reader_breaks(self) -> set[int]:
+        return set(self.machine.breakpoints) - self._breaks
+
+    def _reader_watches(self) -> set[tuple[int, int, str]]:
+        return set(self.machine.watchpoints) - self._watches
+
+    def _place(self) -> None:
+        """Give the machine the stops that are wanted now.
+
+        gdb takes all away at each stop and sets them again before it goes on. So this is done
+        late, and usually has nothing to do.
+        """
+        if self._wanted == self._placed:
+            return
+        machine, breaks, watches = self.machine, self._reader_breaks(), self._reader_watches()
+        self._breaks = {one[1] for one in self._wanted if one[0] in BREAKS} - breaks
+        self._watches = {_watch(one) for one in self._wanted if one[0] in WATCHES} - watches
+        machine.clear_breakpoints()
+        for address in breaks | self._breaks:
+            machine.add_breakpoint(address)
+        for watched in watches | self._watches:
+            machine.add_watchpoint(*watched)
+        self._placed = self._wanted
+
+    # -- waiting ------------------------------------------------------------------------------
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the guest waits for an interrupt that only something from outside can bring."""
+        return self.last is not None and self.last.reason == "wfi"
+
+    def can_go_on(self) -> bool:
+        """Whether what an idle guest waits for has come."""
+        return bool(self.machine.console.waiting)
+
+    # -- running ------------------------------------------------------------------------------
+
+    def advance(self, resume: Resume, interrupted: Callable[[], bool]) -> Stop | None:
+        """Go on for about `SLICE_SECONDS`, or all the way where it goes backwards.
+
+        Args:
+            resume: how.
+            interrupted: asked now and then whether gdb wants a stop; the caller looks at it too,
+                after each slice.
+
+        Returns:
+            Where it stopped; None if it goes on.
+        """
+        self._place()
+        if resume.how == "step back":
+            return self._step_back()
+        if resume.how == "back":
+            return self._run_back(interrupted)
+        with Undo(self.machine, self.machine.hart) as self._undo:
+            stop = self._run() if resume.how == "run" else self._step(resume, interrupted)
+        return stop
+
+    def starts_at_breakpoint(self) -> Stopped | None:
+        """The stop at a breakpoint where the pc already is: gdb steps over those that it knows."""
+        return self._at_breakpoint(gdb_only=True)
+
+    def _run(self) -> Stop | None:
+        self.last = exit = self.machine.run(seconds=SLICE_SECONDS)
+        if exit.reason in ("time", "wfi", "input", "budget"):
+            return self._at_breakpoint()
+        return self._explain(exit)
+
+    def _step(self, resume: Resume, interrupted: Callable[[], bool]) -> Stop | None:
+        end = time.perf_counter() + SLICE_SECONDS
+        while True:
+            self.last = exit = self.machine.step()
+            if exit.reason not in ("step", "wfi"):
+                return self._explain(exit)
+            if resume.how == "step" or not resume.first <= exit.pc < resume.end:
+                return self._at_breakpoint() or Stopped(SIGTRAP)
+            if found := self._at_breakpoint():
+                return found
+            if interrupted() or time.perf_counter() >= end:
+                return None
+
+    def _step_back(self) -> Stop:
+        try:
+            has_moved = step_back(self.machine)
+        except HistoryError:  # nothing has run yet
+            has_moved = False
+        return Stopped(SIGTRAP, reason="" if has_moved else "replaylog:begin")
+
+    def _run_back(self, interrupted: Callable[[], bool]) -> Stop:
+        try:
+            found = run_back(self.machine, interrupted)
+        except HistoryError:
+            found = "start"
+        except KeyboardInterrupt:
+            return Stopped(SIGINT)
+        if found == "start":
+            return Stopped(SIGTRAP, reason="replaylog:begin")
+        if found == "breakpoint":
+            return self._at_breakpoint() or Stopped(SIGTRAP)
+        return self._watch_hit(found.address, found.size, found.kind)  # gdb itself steps over it
+
+    # -- why it stopped -----------------------------------------------------------------------
+
+    def _explain(self, exit: Exit) -> Stop:
+        """What an exit of the machine means to gdb."""
+        match exit.reason:
+            case "shutdown" | "reset":
+                if self.at_end == "stop":
+                    return Stopped(SIGTRAP, reason="replaylog:end")
+                return Ended(exit.code or 0)
+            case "breakpoint":
+                return self._at_breakpoint() or Stopped(SIGTRAP)
+            case "watchpoint":
+                if (hit := self._watch_hit(exit.addr or 0, exit.size or 0, exit.kind)).reason:
+                    self._undo.take_back()
+                return hit
+            case "interrupted":
+                return Stopped(SIGINT)
+            case "trap":
+                return Stopped(SIGNALS.get(exit.cause or 0, SIGSEGV))
+        return Stopped(SIGTRAP)
+
+    def _at_breakpoint(self, gdb_only: bool = False) -> Stopped | None:
+        """The stop at a breakpoint here; None if there is none."""
+        _, pc = self.machine.position
+        for kind, address, _ in sorted(self._wanted):
+            if kind in BREAKS and address == pc:
+                return Stopped(SIGTRAP, reason=f"{BREAKS[kind]}:")
+        if not gdb_only and pc in self.machine.breakpoints:
+            return Stopped(SIGTRAP)
+        return None
+
+    def _watch_hit(self, address: int, size: int, access: str) -> Stopped:
+        """The stop at a watchpoint; gdb expects an address inside what it watches."""
+        for kind, first, length in sorted(self._wanted):
+            if kind not in WATCHES or first >= address + size or address >= first + length:
+                continue
+            kinds, name = WATCHES[kind]
+            if access[0] in kinds:
+                return Stopped(SIGTRAP, reason=f"{name}:{max(address, first):016x}")
+        return Stopped(SIGTRAP)
+
+
+def _watch(stop: tuple[int, int, int]) -> tuple[int, int, str]:
+    """A wanted watchpoint as the machine has it."""
+    kind, address, size = stop
+    return address, size, WATCHES[kind][0]
