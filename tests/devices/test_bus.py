@@ -62,9 +62,15 @@ def test_regions_are_kept_in_order_of_address():
     assert [region.name for region in bus.regions] == ["a", "b", "c"]
     assert bus.find(0x2FFF).name == "b"
     assert str(bus).splitlines()[1] == "0x2000-0x2fff b"
+    bus.read(0x2000, 4)
     bus.remove("b")
-    with pytest.raises(BusFault):
-        bus.find(0x2000)
+    for access in (bus.find, lambda addr: bus.read(addr, 4), lambda addr: bus.write(addr, 4, 0)):
+        with pytest.raises(BusFault):
+            access(0x2000)
+    other = Recorder()
+    bus.add(0x2000, other, name="b")
+    bus.read(0x2008, 4)
+    assert other.seen == [(8, 4)]
 
 
 @pytest.mark.parametrize("base", [0xFF1, 0x1000, 0x100F, 0x800])
@@ -110,10 +116,16 @@ def test_find_agrees_with_a_map_of_every_byte(regions, accesses):
     for addr, size in accesses:
         owners = {owner.get(byte) for byte in range(addr, addr + size)}
         if len(owners) == 1 and None not in owners:
-            assert bus.find(addr, size).name == owners.pop()
+            region = bus.find(addr, size)
+            assert region.name == owners.pop()
+            bus.read(addr, size)
+            bus.write(addr, size, 0)
+            offset = addr - region.base
+            assert region.device.seen[-2:] == [(offset, size), (offset, size, 0)]
         else:
-            with pytest.raises(BusFault):
-                bus.find(addr, size)
+            for access in (bus.find, bus.read, lambda addr, size: bus.write(addr, size, 0)):
+                with pytest.raises(BusFault):
+                    access(addr, size)
 
 
 @given(

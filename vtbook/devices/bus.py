@@ -10,6 +10,10 @@ from vtbook.errors import VtbookError
 
 AccessKind = Literal["read", "write", "fetch"]
 ADDRESS_END = 1 << 64
+MASKS = tuple((1 << 8 * size) - 1 for size in range(9))
+"""Width of an access in bytes -> the bits of its value."""
+NOWHERE = (0, 0, None)
+"""Base, end and device of no region."""
 
 
 class Device(Protocol):
@@ -73,6 +77,8 @@ class Bus:
     def __init__(self) -> None:
         self._regions: list[Region] = []
         self._bases: list[int] = []
+        self._last: tuple[int, int, Any] = NOWHERE
+        """Base, end and device of the region used last: the next access is mostly there, too."""
 
     @property
     def regions(self) -> tuple[Region, ...]:
@@ -111,6 +117,7 @@ class Bus:
             BusError: there is none.
         """
         position = self._regions.index(self[name])
+        self._last = NOWHERE
         del self._regions[position], self._bases[position]
 
     def __getitem__(self, name: str) -> Region:
@@ -142,8 +149,11 @@ class Bus:
         Raises:
             BusFault: see `find`.
         """
-        region = self.find(addr, size, "read")
-        return region.device.read(addr - region.base, size) & ((1 << 8 * size) - 1)
+        base, end, device = self._last
+        if addr < base or addr + size > end or size <= 0:
+            base, device = self._turn_to(addr, size, "read")
+        value = device.read(addr - base, size)
+        return value & (MASKS[size] if size <= 8 else (1 << 8 * size) - 1)
 
     def write(self, addr: int, size: int, value: int) -> None:
         """Write the low `size` bytes of `value` at `addr`.
@@ -151,5 +161,14 @@ class Bus:
         Raises:
             BusFault: see `find`.
         """
-        region = self.find(addr, size, "write")
-        region.device.write(addr - region.base, size, value & ((1 << 8 * size) - 1))
+        base, end, device = self._last
+        if addr < base or addr + size > end or size <= 0:
+            base, device = self._turn_to(addr, size, "write")
+        mask = MASKS[size] if size <= 8 else (1 << 8 * size) - 1
+        device.write(addr - base, size, value & mask)
+
+    def _turn_to(self, addr: int, size: int, kind: AccessKind) -> tuple[int, Device]:
+        """Base and device of another region than that of the last access."""
+        region = self.find(addr, size, kind)
+        self._last = (region.base, region.end, region.device)
+        return region.base, region.device

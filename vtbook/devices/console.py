@@ -25,6 +25,7 @@ class Console:
         muted: while true the sink is not called. A machine that replays the past sets it.
         on_feed: called with what is typed, before it waits; a machine logs it for replay.
         on_input: called after each `feed`, so that a device may raise its interrupt.
+        typed: what was typed and not taken yet, oldest first; see `feed` and `take`.
         epoch: how often the past was rewritten, by a reset or by going back to a state.
     """
 
@@ -45,7 +46,7 @@ class Console:
         self.on_feed: Callable[[bytes], None] | None = None
         self.on_input: Callable[[], None] | None = None
         self._output = bytearray()
-        self._input = bytearray()
+        self.typed = bytearray()
 
     @property
     def output(self) -> bytes:
@@ -74,14 +75,15 @@ class Console:
     @property
     def waiting(self) -> int:
         """How many typed bytes the guest has not taken yet."""
-        return len(self._input)
+        return len(self.typed)
 
     def write(self, data: bytes) -> None:
         """The guest writes `data`."""
-        self._output += data
-        if len(self._output) > self.limit:
-            surplus = len(self._output) - self.limit // 2
-            del self._output[:surplus]
+        output = self._output
+        output += data
+        if len(output) > self.limit:
+            surplus = len(output) - self.limit // 2
+            del output[:surplus]
             self.dropped += surplus
         if self.sink is not None and not self.muted:
             self.sink(data)
@@ -91,24 +93,24 @@ class Console:
         typed = data.encode() if isinstance(data, str) else bytes(data)
         if self.on_feed is not None:
             self.on_feed(typed)
-        self._input += typed
+        self.typed += typed
         if self.on_input is not None:
             self.on_input()
 
     def take(self) -> int | None:
         """The oldest typed byte, which is then gone; None if nothing is waiting."""
-        return self._input.pop(0) if self._input else None
+        return self.typed.pop(0) if self.typed else None
 
     def reset(self) -> None:
         """Forget all output and all waiting input."""
         self._output.clear()
-        self._input.clear()
+        self.typed.clear()
         self.dropped = 0
         self.epoch += 1
 
     def state(self) -> dict[str, Any]:
         """Output, waiting input and `dropped`, as plain data."""
-        return {"output": self.output, "input": bytes(self._input), "dropped": self.dropped}
+        return {"output": self.output, "input": bytes(self.typed), "dropped": self.dropped}
 
     def load_state(self, saved: dict[str, Any]) -> None:
         """Go back to a state that `state` gave; sink and limit stay as they are.
@@ -118,6 +120,6 @@ class Console:
         """
         state.check_state("Console", saved, self.STATE)
         self._output[:] = saved["output"]
-        self._input[:] = saved["input"]
+        self.typed[:] = saved["input"]
         self.dropped = saved["dropped"]
         self.epoch += 1

@@ -218,9 +218,10 @@ class Plic(WordRegisters):
 
     def _update(self) -> None:
         """Compute the outputs anew and tell what changed."""
-        for context in range(self.contexts):
-            urgent = self.priority[self._most_urgent(context)]
-            level = urgent > self.threshold[context]
+        pending = self.pending
+        for context, enables in enumerate(self.enables):
+            urgent = self._most_urgent(context) if pending & enables else 0
+            level = self.priority[urgent] > self.threshold[context]
             if level != self.outputs[context]:
                 self.outputs[context] = level
                 if self.on_interrupt is not None:

@@ -52,6 +52,7 @@ DR, OE, PE, FE, BI, THRE, TEMT, FIFO_ERROR = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20,
 # MSR, modem status
 DCTS, DDSR, TERI, DDCD, CTS, DSR, RI, DCD = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80
 
+IDLE = THRE | TEMT
 LINE_ERRORS = OE | PE | FE | BI
 CHARACTER_ERRORS = PE | FE | BI
 MODEM_DELTAS = DCTS | DDSR | TERI | DDCD
@@ -61,6 +62,8 @@ CONNECTED = CTS | DSR | DCD
 """Modem inputs while a console is on the line."""
 LOOP_WIRES = ((RTS, CTS), (DTR, DSR), (OUT1, RI), (OUT2, DCD))
 """In loopback, the MCR output that drives each MSR input."""
+
+CHARACTERS = tuple(bytes((character,)) for character in range(256))
 
 READ_NAMES = {
     0: ("RBR", "IER", "IIR", "LCR", "MCR", "LSR", "MSR", "SCR"),
@@ -138,16 +141,18 @@ class Uart:
         """Read the register at `offset`; see the module's table."""
         if not 0 <= offset < REGISTERS:
             return 0
-        self._accept_input()
+        if self.console.typed:
+            self._accept_input()
         value = _READERS[self.lcr & LCR_DLAB][offset](self)
-        self.update()
-        self._count_poll(offset == 5 and not value & DR)
+        if self.ier or self.interrupt:
+            self.update()
+        if offset == 5 and not value & DR:
+            self.polls += 1
+            if self.polls % POLLS == 0 and self.on_poll is not None:
+                self.on_poll()
+        else:
+            self.polls = 0
         return value
-
-    def _count_poll(self, asked_in_vain: bool) -> None:
-        self.polls = self.polls + 1 if asked_in_vain else 0
-        if self.polls and self.polls % POLLS == 0 and self.on_poll is not None:
-            self.on_poll()
 
     def write(self, offset: int, size: int, value: int) -> None:
         """Write the low byte of `value` to the register at `offset`; see the module's table."""
@@ -156,11 +161,12 @@ class Uart:
             writer = _WRITERS[self.lcr & LCR_DLAB][offset]
             if writer is not None:
                 writer(self, value & 0xFF)
-                self.update()
+                if self.ier or self.interrupt:
+                    self.update()
 
     def update(self) -> None:
         """Take typed characters if the guest waits for their interrupt; set the output."""
-        if self.ier & ERBFI:
+        if self.ier & ERBFI and self.console.typed:
             self._accept_input()
         self._update_interrupt()
 
@@ -232,10 +238,8 @@ class Uart:
             self.line_errors |= self.received[0] >> 8
             self.received[0] &= 0xFF
 
-    def _transmit(self, character: int) -> None:
-        if not self.mcr & LOOP:
-            self.console.write(bytes((character,)))
-        elif self.lcr & LCR_BREAK:
+    def _loop_back(self, character: int) -> None:
+        if self.lcr & LCR_BREAK:
             self._receive(0, FE | BI)
         else:
             self._receive(character, 0)
@@ -243,11 +247,14 @@ class Uart:
     # -- status and interrupts --------------------------------------------------------------
 
     def _line_status(self) -> int:
-        status = THRE | TEMT | self.line_errors
-        if self.received:
+        errors, received = self.line_errors, self.received
+        if not errors and not received:
+            return IDLE
+        status = IDLE | errors
+        if received:
             status |= DR
         if self.fcr & FCR_ENABLE and (
-            self.line_errors & CHARACTER_ERRORS or any(entry > 0xFF for entry in self.received)
+            errors & CHARACTER_ERRORS or (received and max(received) > 0xFF)
         ):
             status |= FIFO_ERROR
         return status
@@ -291,7 +298,10 @@ class Uart:
         return character
 
     def _write_thr(self, value: int) -> None:
-        self._transmit(value)
+        if self.mcr & LOOP:
+            self._loop_back(value)
+        else:
+            self.console.write(CHARACTERS[value])
         self.thr_empty = True
 
     def _read_dll(self) -> int:
