@@ -270,13 +270,14 @@ def decode_across(h, pc):
     slot = slots + (pc & 4095) * 8
     second = pc + 2
     word = peek16(peek64(h.page_slots + HEADER) + (pc & 4095))
-    cause = translate(h, second, EXECUTABLE)
-    if cause:
-        return trap(h, cause, second)
-    row = find_region(h, h.walk_physical, 2, EXECUTABLE)
-    if row < 0 or not allows(h, h.walk_physical, 2, EXECUTABLE, h.mode):
-        return trap(h, access_fault(EXECUTABLE), second)
-    word |= peek16(host_of(h, row, h.walk_physical)) << 16
+    if word & 3 == 3:  # else a store changed it since: a short one stands here now
+        cause = translate(h, second, EXECUTABLE)
+        if cause:
+            return trap(h, cause, second)
+        row = find_region(h, h.walk_physical, 2, EXECUTABLE)
+        if row < 0 or not allows(h, h.walk_physical, 2, EXECUTABLE, h.mode):
+            return trap(h, access_fault(EXECUTABLE), second)
+        word |= peek16(host_of(h, row, h.walk_physical)) << 16
     h.page_slots = slots
     h.page_pc = pc & -4096
     h.slot = slot
