@@ -95,7 +95,10 @@ class Plic(WordRegisters):
         self.reset()
 
     def reset(self) -> None:
-        """Nothing enabled, nothing in service. Lines are the devices' and stay."""
+        """Nothing enabled, nothing in service. Lines are the devices' and stay.
+
+        A board resets its devices first, or a line that they then lower leaves its request here.
+        """
         self.priority = [0] * (self.sources + 1)
         self.enables = [0] * self.contexts
         self.threshold = [0] * self.contexts
