@@ -41,8 +41,7 @@ def test_a_wild_guest_harms_nothing(scenario: str, seed: int) -> None:
 def hart() -> Hart:
     made = Hart(RV64GC)
     # A strip of 7s on both sides of RAM shows a store that leaves it.
-    made.__dict__["around"] = np.full(SIZE + 512, 7, np.uint8)
-    ram = made.__dict__["around"][256:-256]
+    ram = np.full(SIZE + 512, 7, np.uint8)[256:-256]
     ram[:] = 0
     made.map_memory(RAM, ram)
     made.reset(RAM)
@@ -57,7 +56,8 @@ def load(hart: Hart, source: str) -> Interpreter:
 
 
 def canaries(hart: Hart) -> set[int]:
-    around = hart.__dict__["around"]
+    around = hart.memory[0][1].base
+    assert around is not None
     return {*around[:256].tolist(), *around[-256:].tolist()}
 
 

@@ -168,7 +168,6 @@ def made() -> Hart:
         array = np.zeros(0x1_1000, np.uint8)
         hart.map_memory(RAM, array[: ROM - RAM])
         hart.map_memory(ROM, array[ROM - RAM :], READABLE)
-        hart.__dict__["view"] = array.view("<u8")
         _harts.append(hart)
     hart = _harts[0]
     view(hart)[:] = 0
@@ -178,4 +177,6 @@ def made() -> Hart:
 
 def view(hart: Hart) -> np.ndarray:
     """All of the memory as 64-bit words."""
-    return hart.__dict__["view"]
+    whole = hart.memory[0][1].base
+    assert whole is not None
+    return whole.view("<u8")

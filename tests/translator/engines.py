@@ -120,7 +120,7 @@ class Trio:
                 array = np.zeros(size, np.uint8)
                 self.memory[name].append(array)
                 hart.map_memory(base, array, flags)
-            self.devices[name] = hart.__dict__["bus"] = Registers256()
+            self.devices[name] = hart.bus = Registers256()
             hart.map_device(DEVICE, DEVICE + 256)
             self.harts[name] = hart
             self.engines[name] = make(hart)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+import ctypes
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from vtbook.cpu.layout import (
     WATCH_PHYSICAL,
     WATCHES,
     WRITABLE,
+    offset,
 )
 from vtbook.cpu.translation import access_fault, effective_mode, is_translated, translate
 from vtbook.cpu.traps import Trap
@@ -26,6 +29,7 @@ from vtbook.isa.instruction_set import InstructionSet
 from vtbook.isa.operations import MASK64, wrap
 
 _SCALARS = frozenset(name for name in HART.names or () if HART[name].shape == ())
+_CELLS = ctypes.c_int64 * (HART.itemsize // 8)
 
 
 class DeviceBus(Protocol):
@@ -43,21 +47,21 @@ class Registers:
     """A register file: item access in Python integers, wrapped to 64 bits when written."""
 
     def __init__(self, array: np.ndarray, zero: bool):
-        self._array = array
+        self._cells = (ctypes.c_int64 * len(array)).from_buffer(array)
         self._zero = zero
 
     def __getitem__(self, n: int) -> int:
-        return int(self._array[n])
+        return self._cells[n]
 
     def __setitem__(self, n: int, value: int) -> None:
         if n or not self._zero:
-            self._array[n] = wrap(int(value))
+            self._cells[n] = int(value)
 
     def __len__(self) -> int:
-        return min(len(self._array), 32)
+        return min(len(self._cells), 32)
 
     def __iter__(self) -> Any:
-        return iter(int(v) for v in self._array[:32])
+        return iter(self._cells[:32])
 
     def __repr__(self) -> str:
         return repr([hex(v & MASK64) for v in self])
@@ -70,22 +74,32 @@ class Hart:
     They raise ``Trap``. ``state`` is the record, shape (1,), dtype ``layout.HART``.
     """
 
-    device_count: int
-    watch_count: int
+    __slots__ = (
+        "accesses",
+        "bus",
+        "cells",
+        "events",
+        "f",
+        "isa",
+        "memory",
+        "pmpaddr",
+        "pmpcfg",
+        "state",
+        "x",
+    )
 
     def __init__(self, isa: InstructionSet, number: int = 0):
-        self.__dict__["state"] = np.zeros(1, HART)
-        self.__dict__["_record"] = self.state[0]
-        self.__dict__["x"] = Registers(self.state["x"][0], zero=True)
-        self.__dict__["f"] = Registers(self.state["f"][0], zero=False)
-        for name in ("pmpcfg", "pmpaddr"):
-            self.__dict__[name] = Registers(self.state[name][0], zero=False)
-        self.__dict__["isa"] = isa
-        self.__dict__["memory"] = []
-        self.__dict__["bus"] = None
-        self.__dict__["events"] = []
-        self.__dict__["accesses"] = None  # a list, to note loads and stores in
-        self.__dict__["words"] = self.state.view(np.int64)
+        self.state = np.zeros(1, HART)
+        self.cells = _CELLS.from_buffer(self.state)
+        self.x = Registers(self.state["x"][0], zero=True)
+        self.f = Registers(self.state["f"][0], zero=False)
+        self.pmpcfg = Registers(self.state["pmpcfg"][0], zero=False)
+        self.pmpaddr = Registers(self.state["pmpaddr"][0], zero=False)
+        self.isa = isa
+        self.memory: list[tuple[int, np.ndarray, int]] = []
+        self.bus: DeviceBus | None = None
+        self.events: list[tuple] = []
+        self.accesses: list[tuple] | None = None  # a list, to note loads and stores in
         self.mhartid = number
         self.reset()
 
@@ -112,18 +126,11 @@ class Hart:
         self.state["page_slots"] = 0
         self.state["superpages"] = 0
 
-    def __getattr__(self, name: str) -> Any:
-        if name in _SCALARS:
-            return int(self._record[name])
-        raise AttributeError(f"a hart has no {name}")
+    if TYPE_CHECKING:
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _SCALARS:
-            self._record[name] = wrap(int(value))
-        elif name in self.__dict__:
-            self.__dict__[name] = value
-        else:
-            raise AttributeError(f"a hart has no {name}")
+        def __getattr__(self, name: str) -> Any: ...
+
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     # --- memory ----------------------------------------------------------------------------------
 
@@ -147,6 +154,12 @@ class Hart:
             raise VtbookError(f"a hart maps at most {DEVICES} device ranges")
         self.state["devices"][0, n] = (wrap(first), wrap(end))
         self.device_count = n + 1
+
+    def map_devices(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Let accesses in these ranges, and in no others, go to ``bus``."""
+        self.device_count = 0
+        for first, end in ranges:
+            self.map_device(first, end)
 
     def watch(self, first: int, end: int, kind: int) -> None:
         """Report accesses in ``first <= address < end`` in ``events``; kind 1 read, 2 write."""
@@ -370,10 +383,27 @@ class Hart:
         self.events.append(("wfi",))
 
     def word(self, where: int) -> int:
-        return int(self.words[where >> 3])
+        return self.cells[where >> 3]
 
     def set_word(self, where: int, value: int) -> None:
-        self.words[where >> 3] = wrap(int(value))
+        self.cells[where >> 3] = int(value)
 
     def __repr__(self) -> str:
         return f"<hart {self.mhartid}: pc {self.pc & MASK64:#x}, {self.instret} instructions>"
+
+
+def _field(name: str) -> property:
+    """A scalar field of the record as an attribute: Python integers, wrapped when written."""
+    place = offset(name) // 8
+
+    def read(hart: Hart) -> int:
+        return hart.cells[place]
+
+    def write(hart: Hart, value: int) -> None:
+        hart.cells[place] = int(value)
+
+    return property(read, write)
+
+
+for _name in _SCALARS:
+    setattr(Hart, _name, _field(_name))

@@ -12,8 +12,11 @@ NEVER = 1 << 62
 
 
 def time_now(h):
-    """Ticks of the platform's clock: a fixed number of instructions each, so runs repeat."""
-    return h.instret // h.tick + h.time_offset
+    """Ticks of the platform's clock: a fixed number of instructions each, so runs repeat.
+
+    Time in which the hart waits, or another hart runs, counts as instructions too.
+    """
+    return (h.instret + h.idle) // h.tick + h.time_offset
 
 
 def pending(h):
@@ -64,7 +67,7 @@ def due(h, compare):
     ticks = compare - now
     if ticks < 0 or ticks > FAR:
         return NEVER
-    return (h.instret // h.tick + ticks) * h.tick
+    return ((h.instret + h.idle) // h.tick + ticks) * h.tick - h.idle
 
 
 def next_timer(h):

@@ -56,6 +56,7 @@ _ARCHITECTURE = [
     ("minstret_offset", "i8"),
     ("time_offset", "i8"),
     ("tick", "i8"),  # instructions per tick of the time CSR
+    ("idle", "i8"),  # time that passed while this hart ran nothing, in instructions
     ("waiting", "i8"),  # 1 after wfi, until an interrupt is pending
 ]
 _ENGINE = [
