@@ -442,7 +442,9 @@ class VirtioMmio:
             raise DeviceStateError(f"state of VirtioMmio: a dict expected, not {saved!r:.60}")
         own = {name: value for name, value in saved.items() if name not in ("queues", "device")}
         state.check_state("VirtioMmio", own, self.STATE)
-        queues, device = saved.get("queues"), saved.get("device", {})
+        if "device" not in saved:
+            raise DeviceStateError("state of VirtioMmio: device missing")
+        queues, device = saved.get("queues"), saved["device"]
         if not isinstance(queues, list) or len(queues) != len(self.queues):
             raise DeviceStateError(
                 f"state of VirtioMmio: {len(self.queues)} queues expected; is it of another device?"
