@@ -156,8 +156,7 @@ class Driver:
 
     def __init__(self, board, *, size=8, queues=None, features=VERSION_1, legacy=False, start=True):
         self.board, self.legacy = board, legacy
-        self.next = self.first = 0
-        self.place_rings_at(RAM + 0x1000)
+        self.next = self.first = RAM + 0x1000
         self.wanted, self.size = features, size
         self.queue_count = len(board.device.QUEUES) if queues is None else queues
         self.rings = []
@@ -169,9 +168,6 @@ class Driver:
 
     def write(self, offset, value, size=4):
         self.board.write_register(offset, value, size)
-
-    def place_rings_at(self, address):
-        self.next = address
 
     def start(self):
         """Reset, negotiate, set the queues up, go (3.1.1, 4.2.3)."""
@@ -192,7 +188,6 @@ class Driver:
             assert self.read(STATUS) == status
         self.rings = [self.set_up(number) for number in range(self.queue_count)]
         self.write(STATUS, status | DRIVER_OK)
-        self.first = self.next
 
     def offered(self):
         bits = 0
@@ -222,6 +217,7 @@ class Driver:
                 self.write(offset, place & 0xFFFF_FFFF)
                 self.write(offset + 4, place >> 32)
             self.write(QUEUE_READY, 1)
+        self.first = self.next
         return ring
 
     def rewind(self):

@@ -5,41 +5,42 @@ import struct
 import pytest
 
 from tests.devices.virtio import driver as d
+from vtbook.devices.storage import MemoryDisk, StorageError
 from vtbook.devices.virtio import VirtioBlock, block
 from vtbook.errors import VtbookError
 
 SECTORS = 64
 
 
-class StorageFailed(VtbookError):
-    """The storage of a test fails when it is asked to."""
-
-
-class Bytes:
-    """Storage in a bytearray, which counts flushes and can fail."""
+class Bytes(MemoryDisk):
+    """A disk whose sectors are full of their numbers; it notes what is asked, and can fail."""
 
     def __init__(self, sectors=SECTORS, *, read_only=False):
-        self.data = bytearray(b"".join(bytes([n & 0xFF]) * 512 for n in range(sectors)))
-        self.size, self.read_only = len(self.data), read_only
+        super().__init__(b"".join(bytes([n & 0xFF]) * 512 for n in range(sectors)))
+        self.read_only = read_only
         self.flushes = 0
+        self.asked = []
         self.failing = False
 
-    def read(self, offset, size):
-        self._check()
-        return bytes(self.data[offset : offset + size])
+    @property
+    def data(self):
+        return self._clusters(0, self._count)[: self.size]
 
-    def write(self, offset, data):
-        self._check()
-        assert not self.read_only
-        self.data[offset : offset + len(data)] = data
+    def discard(self, offset, size):
+        self.asked.append(("discard", offset, size))
+        super().discard(offset, size)
 
-    def flush(self):
-        self._check()
+    def write_zeroes(self, offset, size):
+        self.asked.append(("write_zeroes", offset, size))
+        super().write_zeroes(offset, size)
+
+    def _flush(self):
         self.flushes += 1
 
-    def _check(self):
+    def _check(self, what, *arguments, **options):
         if self.failing:
-            raise StorageFailed("the disk is broken")
+            raise StorageError("the disk is broken")
+        super()._check(what, *arguments, **options)
 
 
 def disk(storage=None, **options):
@@ -153,14 +154,17 @@ def test_ranges_are_zeroed():
     assert storage.data[3 * 512] == 3
 
 
-def test_discard_uses_the_storages_own():
-    class Sparse(Bytes):
-        def discard(self, offset, size):
-            self.discarded = (offset, size)
-
-    driver = disk(Sparse())
+def test_discarding_and_zeroing_are_told_to_the_storage():
+    driver = disk()
+    asked = driver.board.device.storage.asked
     assert ask(driver, block.T_DISCARD, 0, struct.pack("<QII", 8, 8, 0))[2] == block.S_OK
-    assert driver.board.device.storage.discarded == (4096, 4096)
+    both = struct.pack("<QIIQII", 1, 2, block.UNMAP, 9, 1, 0)
+    assert ask(driver, block.T_WRITE_ZEROES, 0, both)[2] == block.S_OK
+    assert asked == [
+        ("discard", 4096, 4096),
+        ("discard", 512, 1024),
+        ("write_zeroes", 9 * 512, 512),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,24 @@ Here is a device that returns what it is sent::
             buffer.write(buffer.read(4096))
 """
 
+from vtbook.devices.virtio.balloon import VirtioBalloon
 from vtbook.devices.virtio.block import VirtioBlock
+from vtbook.devices.virtio.console import VirtioConsole
 from vtbook.devices.virtio.device import VirtioDevice
+from vtbook.devices.virtio.entropy import VirtioEntropy
+from vtbook.devices.virtio.net import VirtioNet
 from vtbook.devices.virtio.queue import Buffer, QueueError, Virtqueue
 from vtbook.devices.virtio.transport import VirtioMmio
 
-__all__ = ["Buffer", "QueueError", "VirtioBlock", "VirtioDevice", "VirtioMmio", "Virtqueue"]
+__all__ = [
+    "Buffer",
+    "QueueError",
+    "VirtioBalloon",
+    "VirtioBlock",
+    "VirtioConsole",
+    "VirtioDevice",
+    "VirtioEntropy",
+    "VirtioMmio",
+    "VirtioNet",
+    "Virtqueue",
+]

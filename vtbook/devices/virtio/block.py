@@ -9,9 +9,10 @@ the data that was read, then one byte of status::
 from __future__ import annotations
 
 from struct import Struct
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from vtbook.devices import state
+from vtbook.devices.storage import Storage, StorageError
 from vtbook.devices.virtio.device import VirtioDevice
 from vtbook.devices.virtio.queue import Buffer, QueueError, Virtqueue
 from vtbook.errors import VtbookError
@@ -44,23 +45,6 @@ RANGES_MAX = 16
 TRANSFER = 1 << 20
 """Bytes moved at a time, so that a request of any size takes little memory of the host."""
 ZEROES = bytes(TRANSFER)
-
-
-class Storage(Protocol):
-    """What the disk is kept in: `vtbook.devices.storage` has several kinds.
-
-    `size` counts bytes. A method that fails raises a `VtbookError`; the request then ends with an
-    I/O error.
-    """
-
-    size: int
-    read_only: bool
-
-    def read(self, offset: int, size: int, /) -> bytes: ...
-
-    def write(self, offset: int, data: bytes, /) -> None: ...
-
-    def flush(self) -> None: ...
 
 
 class VirtioBlock(VirtioDevice):
@@ -107,7 +91,8 @@ class VirtioBlock(VirtioDevice):
 
     def negotiated(self) -> None:
         """The cache is as the features let the driver believe (5.2.5.2)."""
-        self.writeback = self.features & F_FLUSH != 0
+        if not self.features & F_FLUSH:
+            self.writeback = False
 
     def config(self) -> bytes:
         """struct virtio_blk_config up to the fields of WRITE_ZEROES."""
@@ -186,7 +171,7 @@ class VirtioBlock(VirtioDevice):
             count = min(end - at, TRANSFER)
             try:
                 data = self.storage.read(at, count)
-            except VtbookError:
+            except StorageError:
                 return S_IOERR
             buffer.write(data)
             at += count
@@ -199,7 +184,7 @@ class VirtioBlock(VirtioDevice):
         while data := buffer.read(TRANSFER):
             try:
                 self.storage.write(at, data)
-            except VtbookError:
+            except StorageError:
                 return S_IOERR
             at += len(data)
         return S_OK if self.writeback else self._flush(buffer, sector, room)
@@ -207,7 +192,7 @@ class VirtioBlock(VirtioDevice):
     def _flush(self, buffer: Buffer, sector: int, room: int) -> int:
         try:
             self.storage.flush()
-        except VtbookError:
+        except StorageError:
             return S_IOERR
         return S_OK
 
@@ -222,7 +207,7 @@ class VirtioBlock(VirtioDevice):
         return self._ranges(buffer, F_WRITE_ZEROES, UNMAP)
 
     def _ranges(self, buffer: Buffer, feature: int, flags_allowed: int) -> int:
-        """Make ranges of sectors zero; what was discarded may read as anything (5.2.6.2)."""
+        """Discard ranges of sectors, or make them zero (5.2.6.2)."""
         if not self.features & feature:
             return S_UNSUPP
         if self.storage.read_only:
@@ -239,22 +224,15 @@ class VirtioBlock(VirtioDevice):
         ):
             return S_IOERR
         try:
-            for sector, count, _ in ranges:
-                self._zero(sector * SECTOR, count * SECTOR)
+            for sector, count, flags in ranges:
+                gives_back = feature == F_DISCARD or flags & UNMAP
+                clear = self.storage.discard if gives_back else self.storage.write_zeroes
+                clear(sector * SECTOR, count * SECTOR)
             if not self.writeback:
                 self.storage.flush()
-        except VtbookError:
+        except StorageError:
             return S_IOERR
         return S_OK
-
-    def _zero(self, at: int, size: int) -> None:
-        """Zero bytes of the storage, by its own `discard` if it has one."""
-        discard = getattr(self.storage, "discard", None)
-        if discard is not None:
-            discard(at, size)
-            return
-        for start in range(at, at + size, TRANSFER):
-            self.storage.write(start, ZEROES[: at + size - start])
 
     _METHODS: ClassVar[dict[int, Any]] = {
         T_IN: _in,

@@ -83,6 +83,9 @@ class VirtioDevice:
     def serve(self, queue: Virtqueue, buffer: Buffer) -> None:
         """Do what one buffer asks for."""
 
+    def queue_restarted(self, queue: Virtqueue) -> None:
+        """The driver has set `queue` up anew, or reset it alone (2.6.1): forget its buffers."""
+
     def reset(self) -> None:
         """The driver has reset the device: forget what belongs to requests (2.4)."""
 

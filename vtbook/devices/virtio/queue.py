@@ -188,10 +188,20 @@ class Virtqueue:
         what = f"{self.size} entries" if self.ready else "not ready"
         return f"<virtqueue {self.index}: {what}>"
 
+    def parts(self) -> tuple[tuple[str, int, int, int], ...]:
+        """Descriptor table, available ring and used ring: name, address, bytes, alignment (2.7)."""
+        size = self.size
+        return (
+            ("descriptor table", self.desc, 16 * size, 16),
+            ("available ring", self.driver, 6 + 2 * size, 2),
+            ("used ring", self.device, 6 + 8 * size, 4),
+        )
+
     def check(self) -> None:
-        """Check size and alignment of the three parts (2.7).
+        """Check size, alignment and place of the three parts (2.7).
 
         Raises:
+            BusFault: one of them is not wholly in RAM.
             QueueError: the driver did not keep the rules.
         """
         size = self.size
@@ -199,15 +209,12 @@ class Virtqueue:
             raise QueueError(
                 f"queue {self.index}: {size} entries; a power of 2 up to {self.size_max} is legal"
             )
-        for name, address, alignment in (
-            ("descriptor table", self.desc, 16),
-            ("available ring", self.driver, 2),
-            ("used ring", self.device, 4),
-        ):
+        for name, address, length, alignment in self.parts():
             if address % alignment:
                 raise QueueError(
                     f"queue {self.index}: {name} at {address:#x}; align it to {alignment} bytes"
                 )
+            self.memory.read(address, length)
 
     # -- taking buffers ---------------------------------------------------------------------
 

@@ -35,7 +35,8 @@ offset  name                    version
 **Status** goes from 0 through ACKNOWLEDGE, DRIVER, FEATURES_OK to DRIVER_OK (2.1, 3.1). A bit once
 set stays until the driver writes 0, which resets the device. FEATURES_OK stays 0 when the driver
 has chosen features that were not offered, has not chosen VERSION_1, or the device refuses them.
-From FEATURES_OK on the features are fixed. Queues are served from DRIVER_OK on.
+From FEATURES_OK on the features are fixed. Queues are served from DRIVER_OK on. Version 1 has no
+FEATURES_OK; its drivers may use queues, and choose features, until DRIVER_OK.
 
 **When the driver breaks a rule** of its queues, the device sets DEVICE_NEEDS_RESET, raises the
 configuration interrupt if DRIVER_OK is set, and touches no queue until it is reset (2.1.2).
@@ -297,14 +298,8 @@ class VirtioMmio:
 
     # -- features and status ----------------------------------------------------------------
 
-    def _settle_features(self) -> None:
-        """What the driver has chosen holds from now on."""
-        assert self.device is not None
-        self.features = self.driver_features & self.offered
-        self._spread_features()
-        self.device.negotiated()
-
     def _spread_features(self) -> None:
+        """Queues and device learn what the driver has chosen."""
         for queue in self.queues:
             queue.features = self.features
         if self.device is not None:
@@ -314,9 +309,7 @@ class VirtioMmio:
         assert self.device is not None
         chosen = self.driver_features
         return (
-            not chosen & ~self.offered
-            and chosen & F_VERSION_1 != 0
-            and self.device.accepts(chosen & self.offered)
+            not chosen & ~self.offered and chosen & F_VERSION_1 != 0 and self.device.accepts(chosen)
         )
 
     def _write_status(self, value: int) -> None:
@@ -328,10 +321,14 @@ class VirtioMmio:
             new &= ~FEATURES_OK  # version 1 does not have the bit
         elif new & FEATURES_OK:
             if self._features_fit():
-                self._settle_features()
+                self.features = self.driver_features
+                self._spread_features()
             else:
                 new &= ~FEATURES_OK
         self.status |= new
+        if new & FEATURES_OK or (new & DRIVER_OK and not self.status & FEATURES_OK):
+            assert self.device is not None
+            self.device.negotiated()
         if new & DRIVER_OK:
             for number in range(len(self.queues)):  # buffers may wait already
                 self.service(number)
@@ -341,12 +338,13 @@ class VirtioMmio:
 
     def _write_features(self, value: int) -> None:
         word = self.driver_features_sel
-        if self.status & FEATURES_OK or word > 1 or (self.legacy and word):
+        if self.status & (FEATURES_OK | DRIVER_OK) or word > 1 or (self.legacy and word):
             return
         kept = self.driver_features & ~(ALL_ONES << 32 * word)
         self.driver_features = kept | value << 32 * word
         if self.legacy:
-            self._settle_features()
+            self.features = self.driver_features & self.offered
+            self._spread_features()
 
     # -- queues -----------------------------------------------------------------------------
 
@@ -376,18 +374,25 @@ class VirtioMmio:
             self._start(queue)
 
     def _start(self, queue: Virtqueue) -> None:
+        assert self.device is not None
+        self.device.queue_restarted(queue)
         queue.ready = True
         queue.last_avail = queue.used_idx = queue.signalled = 0
         try:
             queue.check()
-        except QueueError as error:
+        except (QueueError, BusFault) as error:
             self._break(str(error))
+
+    def _stop(self, queue: Virtqueue) -> None:
+        assert self.device is not None
+        queue.reset()
+        self.device.queue_restarted(queue)
 
     def _write_queue_reset(self, value: int) -> None:
         """Reset one queue (2.6.1); it is done at once, so the register always reads 0."""
         queue = self._selected()
         if queue and value & 1 and self.features & F_RING_RESET:
-            queue.reset()
+            self._stop(queue)
 
     def _write_queue_notify(self, value: int) -> None:
         if value < len(self.queues):
@@ -407,7 +412,7 @@ class VirtioMmio:
         if queue is None:
             return
         if value == 0:
-            queue.reset()
+            self._stop(queue)
             return
         align = self.queue_align[self.queue_sel]
         queue.desc = value * self.page_size & (1 << 64) - 1
@@ -437,7 +442,9 @@ class VirtioMmio:
             raise DeviceStateError(f"state of VirtioMmio: a dict expected, not {saved!r:.60}")
         own = {name: value for name, value in saved.items() if name not in ("queues", "device")}
         state.check_state("VirtioMmio", own, self.STATE)
-        queues, device = saved.get("queues"), saved.get("device", {})
+        if "device" not in saved:
+            raise DeviceStateError("state of VirtioMmio: device missing")
+        queues, device = saved.get("queues"), saved["device"]
         if not isinstance(queues, list) or len(queues) != len(self.queues):
             raise DeviceStateError(
                 f"state of VirtioMmio: {len(self.queues)} queues expected; is it of another device?"

@@ -7,11 +7,11 @@ the kernel, and writes breakpoints into read-only code.
 from __future__ import annotations
 
 from vtbook.cpu.hart import Hart
+from vtbook.cpu.translation import READ, effective_mode
 from vtbook.isa.operations import MASK64
 from vtbook.machine.ram import Ram
 from vtbook.mmu.walk import PAGE, Walk, walk
 
-MPRV = 1 << 17
 SCHEMES = {8: "sv39", 9: "sv48"}
 """satp.MODE: the format of virtual addresses (privileged spec 4.1.11)."""
 
@@ -22,9 +22,9 @@ def walk_of(hart: Hart, ram: Ram, address: int, *, lent: bool = False) -> Walk |
     `lent`: as a load or a store, for which mstatus.MPRV may lend another mode (privileged spec
     3.1.6.3).
     """
-    satp = getattr(hart, "satp", 0) & MASK64
+    satp = hart.satp & MASK64
     scheme = SCHEMES.get(satp >> 60)
-    mode = hart.mstatus >> 11 & 3 if lent and hart.mstatus & MPRV else hart.mode
+    mode = effective_mode(hart, READ) if lent else hart.mode
     if mode == 3 or scheme is None:
         return None
 
