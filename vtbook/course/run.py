@@ -97,7 +97,7 @@ def run_program(plan: Plan, sink: Callable[[bytes], object] | None) -> Outcome:
     return Outcome(
         plan,
         last,
-        instructions=machine.hart.instret,
+        instructions=machine.instructions,
         seconds=seconds,
         console=machine.console.text,
         symbol=machine.symbols.describe(last.pc),

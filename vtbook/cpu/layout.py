@@ -152,3 +152,4 @@ FLUSH = 16  # no room for another page of decoded records
 UNHANDLED = 17  # a trap that the guest cannot handle
 CROSS = 18  # the instruction continues in the next page
 SYNC = 19  # ``sync`` is set
+IDLE = 20  # all harts wait, and time has passed: of several harts, not of compiled code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -77,6 +78,8 @@ class Bus:
     def __init__(self) -> None:
         self._regions: list[Region] = []
         self._bases: list[int] = []
+        self.on_change: Callable[[], None] | None = None
+        """Called when a device was added or removed."""
         self._last: tuple[int, int, Any] = NOWHERE
         """Base, end and device of the region used last: the next access is mostly there, too."""
 
@@ -108,6 +111,8 @@ class Bus:
             raise BusError(f"{region}: the name {name!r} is taken; choose another")
         self._regions.insert(position, region)
         self._bases.insert(position, base)
+        if self.on_change is not None:
+            self.on_change()
         return region
 
     def remove(self, name: str) -> None:
@@ -119,6 +124,8 @@ class Bus:
         position = self._regions.index(self[name])
         self._last = NOWHERE
         del self._regions[position], self._bases[position]
+        if self.on_change is not None:
+            self.on_change()
 
     def __getitem__(self, name: str) -> Region:
         for region in self._regions:

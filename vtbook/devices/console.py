@@ -47,6 +47,8 @@ class Console:
         self.on_input: Callable[[], None] | None = None
         self._output = bytearray()
         self.typed = bytearray()
+        self._expected, self._from = b"", 0
+        self._on_expected: Callable[[], None] | None = None
 
     @property
     def output(self) -> bytes:
@@ -87,6 +89,21 @@ class Console:
             self.dropped += surplus
         if self.sink is not None and not self.muted:
             self.sink(data)
+        if self._expected:
+            self._look(len(data))
+
+    def expect(self, text: bytes | None, then: Callable[[], None] | None = None) -> None:
+        """Call `then` once, when the guest has written `text` from now on; None expects nothing."""
+        self._expected, self._on_expected = text or b"", then
+        self._from = self.written
+
+    def _look(self, new: int) -> None:
+        """Is what is expected in the last bytes, of which so many are new?"""
+        tail = min(new + len(self._expected) - 1, self.written - self._from)
+        if self._expected in self._output[-tail:]:
+            self._expected = b""
+            if self._on_expected is not None:
+                self._on_expected()
 
     def feed(self, data: bytes | str) -> None:
         """The reader types `data` (a string is sent as UTF-8)."""

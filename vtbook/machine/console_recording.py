@@ -51,16 +51,16 @@ def record_console(
     frames: list[list[Any]] = []
     position, seen, size = console.written, "", 0
     rest = list(script)
-    end = machine.hart.instret + budget
+    end = machine.instructions + budget
     while True:
-        left = end - machine.hart.instret
+        left = end - machine.instructions
         exit = machine.run(min(every, left), until_input=True)
         first, data = console.since(position)
         position, size = first + len(data), size + len(data)
         text = decoder.decode(data)
         seen += text
         if text and size <= LIMIT:
-            frames.append([machine.hart.instret, text])
+            frames.append([machine.instructions, text])
         if rest and rest[0][0] in seen:
             seen = seen.split(rest[0][0], 1)[1]
             console.feed(rest.pop(0)[1])
@@ -69,7 +69,7 @@ def record_console(
                 break
         elif exit.reason != "budget":
             break
-        if machine.hart.instret >= end:
+        if machine.instructions >= end:
             break
     if rest:
         raise VtbookError(

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from vtbook.cpu import plain
 from vtbook.cpu.hart import Hart
 from vtbook.cpu.interpreter import Stop
-from vtbook.cpu.layout import BREAKPOINTS, BUDGET, UNHANDLED, WATCH_PHYSICAL, WATCHES, WFI
+from vtbook.cpu.layout import BREAKPOINTS, WATCH_PHYSICAL, WATCHES
 from vtbook.cpu.traps import Trap
 from vtbook.errors import VtbookError
 from vtbook.isa.operations import MASK64, wrap
-from vtbook.machine.board import WATCH_READ, WATCH_WRITE, Board
-from vtbook.machine.engines import Engine
+from vtbook.machine.board import WATCH_READ, WATCH_WRITE
 from vtbook.machine.exits import Exit
+from vtbook.machine.hardware import Hardware
+from vtbook.machine.harts import Harts
 from vtbook.machine.history import History
 from vtbook.machine.interrupts import KeyboardWatch
 from vtbook.machine.symbols import SymbolTable
@@ -36,9 +36,9 @@ class MachineError(VtbookError):
 class Debugging:
     """The part of `Machine` that stops it, steps it and takes it back."""
 
-    board: Board
-    hart: Hart
-    engine: Engine
+    board: Hardware
+    harts: list[Hart]
+    engine: Harts
     history: History
     symbols: SymbolTable
     _breakpoints: list[int]
@@ -47,6 +47,12 @@ class Debugging:
     _session: Session | None = None
 
     # what `Machine` adds
+    @property
+    def hart(self) -> Hart: ...
+
+    @property
+    def instructions(self) -> int: ...
+
     _explain: Callable[[Stop, int], Exit | None]
     _exit: Callable[..., Exit]
     _serve_host: Callable[[tuple], None]
@@ -144,10 +150,11 @@ class Debugging:
         htif = WATCH_WRITE | WATCH_PHYSICAL
         rows = [(first, end, htif) for first, end in self.board.htif_words()]
         rows += self._watchpoints
-        for number, (first, end, kind) in enumerate(rows):
-            self.hart.state["watches"][0, number] = (wrap(first), wrap(end), kind)
-        self.hart.watch_count = len(rows)
-        self.hart.flush_tlbs()
+        for hart in self.harts:
+            for number, (first, end, kind) in enumerate(rows):
+                hart.state["watches"][0, number] = (wrap(first), wrap(end), kind)
+            hart.watch_count = len(rows)
+            hart.flush_tlbs()
         history = self.history
         stops = history.replay_stops if history.replaying else self._breakpoints
         self.engine.set_breakpoints(stops)
@@ -186,7 +193,7 @@ class Debugging:
             return self.is_off, None
         self.check_free()
         self.history.begin()
-        start = self.hart.instret
+        start = self.instructions
         exit = trap = None
         with KeyboardWatch() as keyboard:
             for _ in range(count):
@@ -237,17 +244,9 @@ class Debugging:
 
     def single_step(self) -> Stop:
         """One step in plain Python, as a stop with its trap and events."""
-        hart = self.hart
-        before = hart.instret
-        trap, _ = plain.step(hart)
-        events, hart.events[:] = tuple(hart.events), []
-        if ("fence.i",) in events:
-            self.engine.flush()
-        self._serve_host(events)
-        reason = UNHANDLED if trap is not None and trap.unhandled else BUDGET
-        if ("wfi",) in events:
-            reason = WFI
-        return Stop(reason, hart.instret - before, trap, events)
+        stop = self.engine.step()
+        self._serve_host(stop.events)
+        return stop
 
     def session(self) -> Session:
         """The session that runs this machine on a thread of its own; one for each machine."""
@@ -269,7 +268,7 @@ class Debugging:
             HistoryError: nothing is recorded.
         """
         reached = self.history.step_back(count)
-        return self._exit("step" if reached else "start", self.hart.instret)
+        return self._exit("step" if reached else "start", self.instructions)
 
     def run_back_to(self, *places: Place) -> Exit:
         """Go back to the last time the pc was at one of `places` (the breakpoints if none given).
@@ -282,7 +281,7 @@ class Debugging:
         """
         addresses = frozenset(self.address(place) for place in places or self._breakpoints)
         reached = self.history.run_back_to(addresses)
-        return self._exit("breakpoint" if reached else "start", self.hart.instret)
+        return self._exit("breakpoint" if reached else "start", self.instructions)
 
     def run_back_to_write(self, place: Place, size: int = 8) -> Exit:
         """Go back to before the last instruction that wrote to any of `size` bytes at `place`.
@@ -297,10 +296,10 @@ class Debugging:
         address = self.address(place)
         access = self.history.run_back_to_write(address, address + size)
         if access is None:
-            return self._exit("start", self.hart.instret)
+            return self._exit("start", self.instructions)
         fields = dict(zip(("addr", "size", "value"), access, strict=True))
         fields["value"] &= MASK64
-        return self._exit("watchpoint", self.hart.instret, kind="write", **fields)
+        return self._exit("watchpoint", self.instructions, kind="write", **fields)
 
     def go_to(self, instructions: int) -> Exit:
         """Go back to when so many instructions had retired since reset.
@@ -309,4 +308,4 @@ class Debugging:
             HistoryError: that is not in the recorded past.
         """
         self.history.go_to(instructions)
-        return self._exit("step", self.hart.instret)
+        return self._exit("step", self.instructions)

@@ -25,6 +25,7 @@ REASONS: dict[str, Reason] = {
     "budget": Reason("the budget of instructions is used up", "run() goes on from here"),
     "time": Reason("the time given is used up", "run() goes on from here"),
     "input": Reason("the guest asks for input and none is there", "feed the console and run()"),
+    "output": Reason("the guest wrote what was waited for", "run() goes on from here"),
     "wfi": Reason(
         "wfi, and no interrupt can come: the hart would wait for ever",
         "feed the console, or check mie and the devices",

@@ -16,9 +16,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vtbook.cpu.interpreter import Stop
+from vtbook.cpu.layout import WFI
 from vtbook.errors import VtbookError
 from vtbook.machine.interrupts import KeyboardWatch
 from vtbook.machine.ram import PAGE
@@ -44,6 +45,18 @@ STEPS_AT_ONCE = 20_000
 
 class HistoryError(VtbookError):
     """The machine cannot go back as asked."""
+
+
+class Input(NamedTuple):
+    """What came from outside: at which count of instructions and of the clock, where, and what.
+
+    The clock tells how long the harts had waited before.
+    """
+
+    position: int
+    clock: int
+    where: str
+    data: bytes
 
 
 @dataclass
@@ -79,7 +92,7 @@ class History:
     def clear(self) -> None:
         """Forget the past; the next run starts a new one."""
         self.checkpoints: list[Checkpoint] = []
-        self.inputs: list[tuple[int, bytes]] = []
+        self.inputs: list[Input] = []
         self.edited = True
         self._pause = FIRST_PAUSE
         self._due = 0.0
@@ -93,7 +106,7 @@ class History:
             return
         if self.edited or self.machine.hart_bytes() != self._last_seen:
             if self.checkpoints:
-                self._cut(self.machine.hart.instret)
+                self._cut(self.machine.instructions)
             self._add(fixed=True)
             self.edited = False
 
@@ -109,8 +122,13 @@ class History:
 
     def typed(self, data: bytes) -> None:
         """The reader types `data` now."""
+        self.arrived("console", data)
+
+    def arrived(self, where: str, data: bytes) -> None:
+        """From outside comes `data`, at the console or at a port of a network."""
         if self.enabled and not self.replaying:
-            self.inputs.append((self.machine.hart.instret, data))
+            machine = self.machine
+            self.inputs.append(Input(machine.instructions, machine.board.clock, where, data))
 
     def _add(self, fixed: bool) -> None:
         start = time.perf_counter()
@@ -126,7 +144,12 @@ class History:
 
     def _memory(self) -> int:
         """Bytes of the pages that the checkpoints hold, each shared page once."""
-        pages = {id(page) for c in self.checkpoints for page in c.snapshot.pages.values()}
+        pages = {
+            id(page)
+            for checkpoint in self.checkpoints
+            for _, memory in checkpoint.snapshot.memories
+            for page in memory.values()
+        }
         return len(pages) * PAGE
 
     def _thin(self) -> None:
@@ -143,7 +166,7 @@ class History:
         """Forget what comes after `position`."""
         while len(self.checkpoints) > 1 and self.checkpoints[-1].position > position:
             self.checkpoints.pop()
-        self.inputs = [entry for entry in self.inputs if entry[0] <= position]
+        self.inputs = [entry for entry in self.inputs if entry.position <= position]
 
     # -- going back -------------------------------------------------------------------------
 
@@ -165,7 +188,7 @@ class History:
         Raises:
             HistoryError: that is in the future, or before the recorded past.
         """
-        now = self.machine.hart.instret
+        now = self.machine.instructions
         if not self.start <= position <= now:
             raise HistoryError(
                 f"cannot go back to {position:,} instructions: "
@@ -193,7 +216,7 @@ class History:
         self._reach(max(self.start, here[0] - count))
         restart = machine.snapshot(like=self.checkpoints[0].snapshot)
         steps = 0
-        while machine.position != here and machine.hart.instret <= here[0]:
+        while machine.position != here and machine.instructions <= here[0]:
             before = machine.position
             self._single_step()
             self._check(before)
@@ -248,7 +271,7 @@ class History:
                 return None
             before = machine.snapshot(like=self.checkpoints[0].snapshot)
             self._single_step()
-            if machine.hart.instret == found[0]:  # no trap came first
+            if machine.instructions == found[0]:  # no trap came first
                 machine.put_state(before)
         _, address, size, _, value = access[0]
         return address, size, value
@@ -280,10 +303,11 @@ class History:
         machine.put_state(checkpoint.snapshot)
         fed = self._feed(checkpoint.inputs)
         yield machine.position, None
-        while machine.hart.instret < limit:
+        while machine.instructions < limit:
             before = machine.position
             stop = machine.advance(self._next_stop(fed, limit))
-            self._check(before)
+            if stop.reason != WFI:
+                self._check(before)
             fed = self._feed(fed)
             yield machine.position, stop
 
@@ -301,7 +325,8 @@ class History:
         self.begin()
         present, off = machine.snapshot(like=self.checkpoints[-1].snapshot), machine.is_off
         self.replaying = True
-        muted, machine.console.muted = machine.console.muted, True
+        muted = machine.console.muted
+        machine.board.mute(True)
         try:
             with KeyboardWatch() as self._keyboard:
                 yield
@@ -310,11 +335,11 @@ class History:
             machine.is_off = off
             raise
         else:
-            self._cut(machine.hart.instret)
+            self._cut(machine.instructions)
         finally:
             self.replaying = False
             self.replay_stops = []
-            machine.console.muted = muted
+            machine.board.mute(muted)
             machine.engine.set_breakpoints(machine.breakpoints)
             self.end()
 
@@ -337,23 +362,30 @@ class History:
     def _next_stop(self, fed: int, position: int) -> int:
         """Instructions to run: to the next typed input, or `position`, or for one slice."""
         if fed < len(self.inputs):
-            position = min(position, self.inputs[fed][0])
-        return min(position - self.machine.hart.instret, self.machine.slice)
+            position = min(position, self.inputs[fed].position)
+        return min(position - self.machine.instructions, self.machine.slice)
 
     def _feed(self, fed: int) -> int:
         """Type again what was typed up to this moment; returns the inputs fed so far."""
-        while fed < len(self.inputs) and self.inputs[fed][0] <= self.machine.hart.instret:
-            self.machine.console.feed(self.inputs[fed][1])
+        machine = self.machine
+        while fed < len(self.inputs) and self.inputs[fed].position <= machine.instructions:
+            entry = self.inputs[fed]
+            if entry.position == machine.instructions:
+                machine.engine.advance_to(entry.clock)
+            if entry.where == "console":
+                machine.console.feed(entry.data)
+            else:
+                machine.board.ports[entry.where].receive(entry.data)
             fed += 1
         return fed
 
     def _single_step(self) -> None:
         """One step, and what came from outside at the moment it led to."""
-        before = self.machine.hart.instret
+        before = self.machine.instructions
         self.machine.single_step()
-        now = self.machine.hart.instret
+        now = self.machine.instructions
         if now != before:
-            fed = sum(position < now for position, _ in self.inputs)
+            fed = sum(entry.position < now for entry in self.inputs)
             for checkpoint in self.checkpoints:
                 if checkpoint.fixed and checkpoint.position == now:
                     self.machine.put_state(checkpoint.snapshot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
@@ -13,7 +14,7 @@ import numpy as np
 
 from vtbook.cpu.hart import Hart
 from vtbook.cpu.interpreter import Stop
-from vtbook.cpu.layout import ARCHITECTURAL, BREAK, HART, UNHANDLED, WFI, offset
+from vtbook.cpu.layout import ARCHITECTURAL, BREAK, HART, IDLE, UNHANDLED, WFI, offset
 from vtbook.cpu.traps import Trap, cause_name
 from vtbook.devices import BusFault, Console, Shutdown
 from vtbook.errors import VtbookError
@@ -21,32 +22,38 @@ from vtbook.isa.assembler.program import Program
 from vtbook.isa.instruction_set import InstructionSet
 from vtbook.isa.operations import MASK64
 from vtbook.isa.sets import RV64GC
-from vtbook.machine.board import WATCH_READ, Board
+from vtbook.machine.board import ROM_BASE, WATCH_READ, Board
+from vtbook.machine.boot import File, boot_files
 from vtbook.machine.debugging import Debugging, MachineError, Place
 from vtbook.machine.elf import Image, Segment, Source, load_elf, read_file
-from vtbook.machine.engines import make_engine
 from vtbook.machine.exits import Exit
+from vtbook.machine.firmware import BootPlan
+from vtbook.machine.hardware import Hardware
+from vtbook.machine.harts import Harts
 from vtbook.machine.history import History
 from vtbook.machine.interrupts import KeyboardWatch
 from vtbook.machine.progress import announce
 from vtbook.machine.ram import Ram
 from vtbook.machine.snapshot import Snapshot, SnapshotError
 from vtbook.machine.symbols import SymbolTable
-from vtbook.machine.units import parse_size
 
 FIRST_SLICE, LONGEST_SLICE = 10_000, 1 << 26
+RECEIVE_INTERRUPT = 0x01  # of the UART's IER
+INPUT_PATIENCE = 1_000_000_000
+"""A guest that has waited for so many nanoseconds of its own time waits for input."""
 SLICE_SECONDS = 0.05
 """Between slices of about this length a run looks for Ctrl-C and makes checkpoints."""
 
 
 class Machine(Debugging):
-    """A computer like QEMU's ``virt`` with one hart.
+    """A computer like QEMU's ``virt``.
 
     Args:
-        ram: its size, such as ``"128 MiB"``, or bytes. RAM starts at 0x8000_0000.
+        ram: its size, such as ``"128 MiB"``, or bytes. RAM starts at 0x8000_0000. Or a `Board`,
+            which says all of the hardware; without one there is one hart, without PMP.
         engine: how instructions are run: ``interpreter`` (compiled), ``python``, or ``ir``
             (intermediate code).
-        isa: the instruction set; RV64GC unless told.
+        isa: the instruction set; RV64GC unless told. A `Board` has its own.
         sink: called with each piece of console output as it comes.
         reverse: keep a history, so that the machine can go back in time.
         progress: called with a line of text when something takes long, such as compiling. Unless
@@ -54,9 +61,13 @@ class Machine(Debugging):
 
     Attributes:
         hart: registers and CSRs: ``hart.x[10]``, ``hart.pc``, ``hart.mode``, ``hart.mstatus`` …
+            Of several harts, the one whose turn it is.
+        harts: all of them.
         console: ``output`` is what the guest printed, ``feed`` types.
         symbols: names of the loaded program's addresses.
         board: RAM, devices and bus.
+        pace: called with seconds when all harts wait and a timer is due after them; returns how
+            many have passed. None: the guest's time jumps, unless the real world takes part.
 
     Raises:
         VtbookError: the size, the engine or the memory cannot be had.
@@ -64,7 +75,7 @@ class Machine(Debugging):
 
     def __init__(
         self,
-        ram: int | str = "128 MiB",
+        ram: int | str | Board = "128 MiB",
         engine: str = "interpreter",
         *,
         isa: InstructionSet = RV64GC,
@@ -72,25 +83,32 @@ class Machine(Debugging):
         reverse: bool = True,
         progress: Callable[[str], None] = announce,
     ) -> None:
-        self.board = Board(isa, parse_size(ram, "RAM"), sink)
-        self.hart: Hart = self.board.hart
+        description = ram if isinstance(ram, Board) else Board(ram=ram, isa=isa, pmp=0)
+        self.board = Hardware(description, sink)
+        self.harts: list[Hart] = self.board.harts
         self.engine_name = engine
-        self.engine = make_engine(engine, self.hart, progress)
+        self.engine = Harts(self.board, engine, progress)
         announce.finish()
         self.symbols = SymbolTable()
         self.image: Image | None = None
+        self.plan: BootPlan | None = None
+        self.pace: Callable[[float], float] | None = None
         self._breakpoints: list[int] = []
         self._watchpoints: list[tuple[int, int, int]] = []
         self.is_off: Exit | None = None
         self.slice = FIRST_SLICE
         self.runner: threading.Thread | None = None
         self._until_input = False
+        self._until_output: bytes | None = None
         self._deadline: float | None = None
         self._seconds = 0.0
         self._retired = 0
         self._exits: Counter[str] = Counter()
-        self.history = History(self, reverse)
+        can_go_back = all(disk.can_go_back for disk in self.board.disks.values())
+        self.history = History(self, reverse and can_go_back)
         self.console.on_feed = self.history.typed
+        for name, port in self.board.ports.items():
+            port.on_feed = functools.partial(self.history.arrived, name)
 
     # -- parts ------------------------------------------------------------------------------
 
@@ -100,9 +118,19 @@ class Machine(Debugging):
         return self.board.console
 
     @property
+    def hart(self) -> Hart:
+        """The hart whose turn it is."""
+        return self.board.running
+
+    @property
+    def instructions(self) -> int:
+        """Instructions that all harts have retired since reset."""
+        return self.engine.instructions
+
+    @property
     def position(self) -> tuple[int, int]:
         """Instructions retired since reset, and the pc (unsigned)."""
-        return self.hart.instret, self.hart.pc & MASK64
+        return self.engine.instructions, self.hart.pc & MASK64
 
     def __repr__(self) -> str:
         name = self.image.name if self.image else "nothing loaded"
@@ -115,7 +143,7 @@ class Machine(Debugging):
     def load(self, source: Source | Program | Image, *, at: Place | None = None) -> None:
         """Power the machine on with a program in RAM, and the hart at its entry.
 
-        RAM is cleared and the devices are reset. The hart starts in M mode with its number in a0
+        RAM is cleared and the devices are reset. Every hart starts in M mode with its number in a0
         and 0 in a1. More can be put into RAM afterwards with `write`.
 
         Args:
@@ -135,16 +163,70 @@ class Machine(Debugging):
         self.board.power_on()
         for segment in image.segments:
             ram.write(segment.address, segment.data)
-        self.image, self.symbols = image, image.symbols
+        self.image, self.symbols, self.plan = image, image.symbols, None
         if "tohost" in image.symbols and ram.holds(image.symbols["tohost"], 8):
             fromhost = image.symbols.get("fromhost")
             self.board.connect_htif(image.symbols["tohost"], fromhost)
-        hart = self.hart
-        hart.pc = image.entry
-        hart.x[10], hart.x[11] = hart.mhartid, 0
+        for hart in self.harts:
+            hart.pc = image.entry
+            hart.x[10], hart.x[11] = hart.mhartid, 0
+        self._started()
+
+    def boot(
+        self,
+        kernel: File | None = None,
+        *,
+        firmware: File | None = "vtbook",
+        initrd: File | None = None,
+        append: str | None = None,
+    ) -> BootPlan:
+        """Power the machine on as a real board: boot ROM, firmware, then the kernel.
+
+        Args:
+            kernel: the path or the bytes of a Linux image, an ELF file or a flat binary.
+            firmware: ``vtbook`` is ours; ``opensbi``, ``opensbi-jump`` and ``u-boot-m`` are those
+                of the distribution; else a path or bytes. None: the kernel runs in M mode.
+            initrd: the RAM disk of Linux.
+            append: the kernel's command line.
+
+        Returns:
+            What was put where; ``print`` shows it.
+
+        Raises:
+            FirmwareError: a file is missing, or something does not fit. The machine is unchanged.
+        """
+        plan = boot_files(self.board.description, kernel, firmware, initrd, append)
+        self.check_free()
+        self._start(plan)
+        return plan
+
+    def _start(self, plan: BootPlan) -> None:
+        self.board.power_on()
+        for piece in plan.pieces:
+            self.board.ram.write(piece.address, piece.data)
+        rom = np.frombuffer(plan.rom, np.uint8)
+        self.board.rom[: rom.size] = rom
+        self.image, self.symbols, self.plan = None, plan.symbols, plan
+        for hart in self.harts:
+            hart.pc = ROM_BASE
+        self._started()
+
+    def _started(self) -> None:
+        self.engine.flush()
         self.history.clear()
         self.is_off = None
         self.clear_breakpoints()
+
+    def close(self) -> None:
+        """Let go of disks, networks and captures. The machine cannot be used any more."""
+        self.check_free()
+        self.board.close()
+
+    def __enter__(self) -> Machine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _image(self, source: Source | Program | Image, at: Place | None) -> Image:
         if isinstance(source, Image):
@@ -166,10 +248,15 @@ class Machine(Debugging):
         Raises:
             MachineError: nothing is loaded.
         """
-        if self.image is None:
-            raise MachineError("nothing is loaded; call load first")
+        if self.image is None and self.plan is None:
+            raise MachineError("nothing is loaded; call load or boot first")
         breakpoints, watchpoints = self._breakpoints, self._watchpoints
-        self.load(self.image)
+        if self.plan is not None:
+            self.check_free()
+            self._start(self.plan)
+        else:
+            assert self.image is not None
+            self.load(self.image)
         self._breakpoints, self._watchpoints = breakpoints, watchpoints
         self._place_stops()
 
@@ -181,13 +268,16 @@ class Machine(Debugging):
         *,
         seconds: float | None = None,
         until_input: bool = False,
+        until_output: str | bytes | None = None,
     ) -> Exit:
         """Run until something stops the machine.
 
         Args:
             budget: stop after so many instructions; None means no limit.
             seconds: stop after about so much wall time: between two slices.
-            until_input: stop when the guest asks for input again and again and none is there.
+            until_input: stop when the guest asks for input again and again and none is there, or
+                all harts have waited for a second of the guest's time and the UART would interrupt.
+            until_output: stop when the guest has written this.
 
         Returns:
             Why it stopped. Ctrl-C stops it too, between two instructions, and nothing is lost.
@@ -198,15 +288,19 @@ class Machine(Debugging):
             return self.is_off
         self.check_free()
         self.history.begin()
-        start, clock = self.hart.instret, time.perf_counter()
-        self._until_input = until_input
+        start, clock = self.instructions, time.perf_counter()
+        self._until_input, self._idle = until_input, 0
+        if until_output is not None:
+            text = until_output.encode() if isinstance(until_output, str) else until_output
+            self.console.expect(text, lambda: self.hart.events.append(("output",)))
         self._deadline = None if seconds is None else clock + seconds
         with KeyboardWatch() as keyboard:
             try:
                 exit = self._run(start, None if budget is None else start + int(budget), keyboard)
             finally:
+                self.console.expect(None)
                 self._seconds += time.perf_counter() - clock
-                self._retired += self.hart.instret - start
+                self._retired += self.instructions - start
                 self.history.end()
         self._exits[exit.reason] += 1
         return exit
@@ -225,6 +319,7 @@ class Machine(Debugging):
                 return self._exit("time", start)
             first = False
             size = self.slice if target is None else min(self.slice, target - instructions)
+            self.board.poll()
             exit = self._explain(self._timed(size), start)
             if exit is not None:
                 return exit
@@ -239,15 +334,39 @@ class Machine(Debugging):
 
     def _timed(self, instructions: int) -> Stop:
         """Advance by one slice, and fit the length of the next to the speed of this one."""
-        clock = time.perf_counter()
-        stop = self.advance(instructions)
+        clock, self._waited = time.perf_counter(), 0.0
+        self.engine.wait = self._wait
+        try:
+            stop = self.advance(instructions)
+        finally:
+            self.engine.wait = None
         announce.finish()
-        seconds = time.perf_counter() - clock
+        seconds = time.perf_counter() - clock - self._waited
         if seconds > 2 * SLICE_SECONDS:
             self.slice = max(self.slice // 2, 1)
         elif seconds < SLICE_SECONDS / 2 and stop.executed >= self.slice:
             self.slice = min(self.slice * 2, LONGEST_SLICE)
         return stop
+
+    def _wait(self, nanoseconds: int) -> int:
+        """All harts wait for so long; how much of it has passed."""
+        if self._until_input:
+            self._idle += nanoseconds
+            waits = self.board.uart.ier & RECEIVE_INTERRUPT and not self.console.waiting
+            if waits and self._idle > INPUT_PATIENCE:
+                self.hart.events.append(("poll",))
+                return 0
+        if self.pace is None and not self.board.is_live:
+            return nanoseconds
+        clock = time.perf_counter()
+        seconds = min(nanoseconds / 1e9, SLICE_SECONDS)
+        if self.pace is not None:
+            passed = self.pace(seconds)
+        else:
+            self.board.poll(seconds)
+            passed = time.perf_counter() - clock
+        self._waited += time.perf_counter() - clock
+        return min(int(passed * 1e9), nanoseconds)
 
     def advance(self, instructions: int) -> Stop:
         """Let the engine run once, at most so many instructions, and serve the host interface."""
@@ -279,10 +398,18 @@ class Machine(Debugging):
                 return self._exit("watchpoint", start, **fields)
         if stop.reason == BREAK:
             return self._exit("breakpoint", start)
+        if ("output",) in stop.events:
+            return self._exit("output", start)
         if self._until_input and ("poll",) in stop.events and not self.console.waiting:
             return self._exit("input", start)
-        if stop.reason == WFI and not self.hart.mip & self.hart.mie:
+        if stop.reason == WFI:
+            if self.board.is_live:
+                self.board.poll(SLICE_SECONDS)
+                return None
             return self._exit("wfi", start)
+        if stop.reason == IDLE and self.hart.events:
+            self.hart.events[:] = []
+            return self._exit("input", start)
         return None
 
     def _exit(self, reason: str, start: int, **fields: Any) -> Exit:
@@ -293,7 +420,7 @@ class Machine(Debugging):
         self.board.request = None
         reason = "reset" if request.kind == "reset" else "shutdown"
         exit = self._exit(reason, start, code=request.code, message=request.message)
-        self.is_off = self._exit(reason, self.hart.instret, code=request.code)
+        self.is_off = self._exit(reason, self.instructions, code=request.code)
         return exit
 
     def _unhandled(self, trap: Trap, start: int) -> Exit:
@@ -337,16 +464,27 @@ class Machine(Debugging):
     # -- snapshots --------------------------------------------------------------------------
 
     def snapshot(self, *, like: Snapshot | None = None) -> Snapshot:
-        """The whole state: hart, RAM and devices. Pages that equal those of `like` are shared."""
-        hart = self.hart
-        fields: dict[str, int | list[int]] = {}
-        for name in map(str, ARCHITECTURAL):
-            fields[name] = hart.state[name][0].tolist()
-        fields["x"] = [*hart.x, 0]  # the last takes what is written to x0: no part of the state
+        """The whole state: harts, RAM, devices and disks. Pages equal to those of `like` are shared.
+
+        Raises:
+            StorageError: a disk is a file that is written to; its past cannot be had again.
+        """
+        self.engine.synchronize()
+        harts = []
+        for hart in self.harts:
+            fields: dict[str, int | list[int]] = {}
+            for name in map(str, ARCHITECTURAL):
+                fields[name] = hart.state[name][0].tolist()
+            fields["x"] = [*hart.x, 0]  # the last takes what is written to x0: no state
+            harts.append(fields)
         ram = self.board.ram
         pages = ram.capture(like.pages if like is not None else None)
         devices = self.board.device_states()
-        return Snapshot(hart.isa.name, ram.base, ram.size, fields, devices, pages)
+        others = {"rom": self.board.rom_pages()}
+        for name, disk in self.board.disks.items():
+            others[name] = disk.capture(like.others.get(name) if like is not None else None)
+        isa = self.harts[0].isa.name
+        return Snapshot(isa, ram.base, ram.size, harts, devices, pages, others)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go to the state of a snapshot, of this machine or of another like it.
@@ -371,33 +509,39 @@ class Machine(Debugging):
         ram = self.board.ram
         for what, theirs, ours in (
             ("instruction set", snapshot.isa, self.hart.isa.name),
+            ("number of harts", len(snapshot.harts), len(self.harts)),
             ("RAM address", snapshot.ram_base, ram.base),
             ("RAM size", snapshot.ram_size, ram.size),
         ):
             if theirs != ours:
                 raise SnapshotError(f"{what}: the snapshot has {theirs}, this machine {ours}")
-        if not isinstance(snapshot.hart, dict) or snapshot.hart.keys() != set(ARCHITECTURAL):
-            raise SnapshotError("the snapshot has other hart registers; it is of another version")
-        for name, value in snapshot.hart.items():
-            shape: tuple[int, ...] = HART[name].shape
-            numbers = value if isinstance(value, list) else [value]
-            fits = all(type(n) is int and -(1 << 63) <= n < 1 << 63 for n in numbers)
-            if not fits or isinstance(value, list) != bool(shape) or len(numbers) != (*shape, 1)[0]:
-                raise SnapshotError(f"the snapshot has no proper {name}; it is damaged")
+        ours_others = {"rom", *self.board.disks}
+        if snapshot.others.keys() != ours_others:
+            raise SnapshotError(
+                f"disks: the snapshot has {sorted(snapshot.others)}, this machine "
+                f"{sorted(ours_others)}"
+            )
+        for fields in snapshot.harts:
+            _check_hart(fields)
 
     def put_state(self, snapshot: Snapshot) -> None:
         """Copy a snapshot's state into the board; the recorded past is not touched."""
         self.board.load_device_states(snapshot.devices)
-        for name, value in snapshot.hart.items():
-            self.hart.state[name][0] = value
-        self.hart.events[:] = []
+        for hart, fields in zip(self.harts, snapshot.harts, strict=True):
+            for name, value in fields.items():
+                hart.state[name][0] = value
+            hart.events[:] = []
         self.board.ram.put_back(snapshot.pages)
+        self.board.put_rom_pages(snapshot.others.get("rom", {}))
+        for name, disk in self.board.disks.items():
+            disk.put_back(snapshot.others[name])
         self.is_off = None
         self._place_stops()
 
     def hart_bytes(self) -> bytes:
-        """The architectural part of the hart's record."""
-        return self.hart.state.view(np.uint8)[: offset("zero")].tobytes()
+        """The architectural part of the harts' records."""
+        end = offset("zero")
+        return b"".join(hart.state.view(np.uint8)[:end].tobytes() for hart in self.harts)
 
     # -- what happened ----------------------------------------------------------------------
 
@@ -412,6 +556,18 @@ class Machine(Debugging):
             "MIPS": rate,
             "exits": dict(self._exits),
         }
+
+
+def _check_hart(fields: object) -> None:
+    """Refuse what are not the fields of a hart."""
+    if not isinstance(fields, dict) or fields.keys() != set(ARCHITECTURAL):
+        raise SnapshotError("the snapshot has other hart registers; it is of another version")
+    for name, value in fields.items():
+        shape: tuple[int, ...] = HART[name].shape
+        numbers = value if isinstance(value, list) else [value]
+        fits = all(type(n) is int and -(1 << 63) <= n < 1 << 63 for n in numbers)
+        if not fits or isinstance(value, list) != bool(shape) or len(numbers) != (*shape, 1)[0]:
+            raise SnapshotError(f"the snapshot has no proper {name}; it is damaged")
 
 
 def _misfit(segment: Segment, ram: Ram) -> str:

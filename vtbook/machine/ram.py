@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -86,6 +86,21 @@ class Ram:
             self._mapping.madvise(mmap.MADV_DONTNEED)  # the kernel gives zeroed pages again
         else:
             self.array[:] = 0
+
+    def discard(self, pages: Iterable[int]) -> None:
+        """Make pages zero and give their memory back to the host.
+
+        Args:
+            pages: physical page numbers; those that are not RAM are passed over.
+        """
+        first, count = self.base // PAGE, self.size // PAGE
+        for number in pages:
+            if 0 <= number - first < count:
+                at = (number - first) * PAGE
+                if self._mapping is not None and sys.platform == "linux":
+                    self._mapping.madvise(mmap.MADV_DONTNEED, at, PAGE)
+                else:
+                    self.array[at : at + PAGE] = 0
 
     # -- pages ------------------------------------------------------------------------------
 

@@ -80,7 +80,7 @@ class Session:
     @property
     def instructions(self) -> int:
         """Instructions retired since reset."""
-        return self.machine.hart.instret
+        return self.machine.instructions
 
     @property
     def epoch(self) -> int:
@@ -145,7 +145,7 @@ class Session:
         with self._changed:
             if self.state == "closed":
                 raise SessionError("the session is closed; make a new one with machine.session()")
-            if self.machine.image is None:
+            if self.machine.image is None and self.machine.plan is None:
                 raise SessionError("nothing is loaded; call machine.load first")
             if self.running:
                 return
@@ -269,13 +269,14 @@ class Session:
             self.error = "".join(traceback.format_exception_only(error)).strip()
             state, exit = "error", None
         self.mips = 0.0
-        self.machine.runner = None
+        self.machine.runner = self.machine.pace = None
         with self._changed:
             self._set(state, exit)
         self._tell(True)
 
     def _drive(self) -> tuple[str, Exit | None]:
         machine = self.machine
+        machine.pace = self._pace
         skip, between = 0, 1
         while True:
             if self._stop:
@@ -321,6 +322,14 @@ class Session:
         with self._changed:
             self._changed.wait_for(lambda: self._typed or self._stop)
             self._set("running")
+
+    def _pace(self, seconds: float) -> float:
+        """The harts wait for a timer: let real time pass, until something is typed."""
+        clock = time.monotonic()
+        with self._changed:
+            self._changed.wait_for(lambda: self._typed or self._stop, seconds)
+        self.machine.board.poll()
+        return time.monotonic() - clock
 
     def _measure(self, instructions: int, seconds: float) -> None:
         rate = instructions / seconds / 1e6 if seconds > 0 else 0.0

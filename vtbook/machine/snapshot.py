@@ -7,7 +7,8 @@ The file::
     32        SHA-256 of everything that follows
     8         length of the description
     ...       description: JSON, compressed with zlib
-    ...       pages in the order the description names them, 4096 bytes each, compressed with zlib
+    ...       pages of RAM, then those of the other memories, in the order the description names
+              them, 4096 bytes each, compressed with zlib
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from vtbook.machine.ram import PAGE
 from vtbook.machine.units import format_size
 
 MAGIC = b"VTBSNAP\0"
-VERSION = 1
+VERSION = 2
 HEADER = len(MAGIC) + 4 + 32 + 8
 DESCRIPTION_LIMIT = 256 << 20
 """A description may grow to this many bytes; it holds the console's output and small numbers."""
@@ -45,32 +46,47 @@ class Snapshot:
     Attributes:
         isa: name of the instruction set.
         ram_base, ram_size: where RAM is, in bytes.
-        hart: architectural fields of the hart's record: a number, or a list of them.
+        harts: for each hart, architectural fields of its record: a number, or a list of them.
         devices: the state of each device by name.
         pages: RAM as page number -> 4096 bytes; pages not named are zero. Snapshots of one
             machine share the pages that did not change between them.
+        others: the same of what else has pages, by name: ``rom``, and the disks.
     """
 
     isa: str
     ram_base: int
     ram_size: int
-    hart: Mapping[str, int | list[int]]
+    harts: Sequence[Mapping[str, int | list[int]]]
     devices: Mapping[str, Mapping[str, Any]]
     pages: Mapping[int, bytes] = field(repr=False)
+    others: Mapping[str, Mapping[int, bytes]] = field(repr=False, default_factory=dict)
+
+    @property
+    def hart(self) -> Mapping[str, int | list[int]]:
+        """The fields of the first hart."""
+        return self.harts[0]
 
     @property
     def instructions(self) -> int:
-        """Instructions retired before this moment."""
-        count = self.hart.get("instret", 0)
-        return count if isinstance(count, int) else 0
+        """Instructions that all harts had retired before this moment."""
+        counts = [hart.get("instret", 0) for hart in self.harts]
+        return sum(count for count in counts if isinstance(count, int))
+
+    @property
+    def memories(self) -> list[tuple[str, Mapping[int, bytes]]]:
+        """All that has pages, by name, RAM first."""
+        return [("ram", self.pages), *sorted(self.others.items())]
 
     @property
     def digest(self) -> str:
         """SHA-256 of hart, RAM and devices, in hexadecimal: equal states have equal digests."""
         total = hashlib.sha256(self._description(with_pages=False))
-        for number in sorted(self.pages):
-            if any(self.pages[number]):
-                total.update(number.to_bytes(8, "little") + self.pages[number])
+        for name, pages in self.memories:
+            if name != "ram":
+                total.update(name.encode())
+            for number in sorted(pages):
+                if any(pages[number]):
+                    total.update(number.to_bytes(8, "little") + pages[number])
         return total.hexdigest()
 
     def __repr__(self) -> str:
@@ -84,11 +100,12 @@ class Snapshot:
             "isa": self.isa,
             "ram_base": self.ram_base,
             "ram_size": self.ram_size,
-            "hart": self.hart,
+            "harts": list(self.harts),
             "devices": self.devices,
         }
         if with_pages:
             parts["pages"] = sorted(self.pages)
+            parts["others"] = {name: sorted(pages) for name, pages in self.others.items()}
         return json.dumps(parts, default=_encode, sort_keys=True).encode()
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -100,7 +117,8 @@ class Snapshot:
         description = zlib.compress(self._description(with_pages=True))
         packer = zlib.compressobj(1)
         body = len(description).to_bytes(8, "little") + description
-        body += b"".join(packer.compress(self.pages[number]) for number in sorted(self.pages))
+        for _, pages in self.memories:
+            body += b"".join(packer.compress(pages[number]) for number in sorted(pages))
         body += packer.flush()
         head = MAGIC + VERSION.to_bytes(4, "little") + hashlib.sha256(body).digest()
         target = Path(path)
@@ -148,17 +166,33 @@ class Snapshot:
         length = int.from_bytes(data[44:HEADER], "little")
         description = _inflate(data[HEADER : HEADER + length], DESCRIPTION_LIMIT)
         parts = json.loads(description, object_hook=_decode)
-        numbers, size = parts.pop("pages"), parts["ram_size"]
-        if not isinstance(numbers, list) or type(size) is not int or not 0 < size <= 1 << 48:
-            raise ValueError("no page list or RAM size")
-        rising = all(type(n) is int for n in numbers) and numbers == sorted(set(numbers))
-        if not rising or (numbers and not 0 <= numbers[0] <= numbers[-1] < size // PAGE):
-            raise ValueError("pages outside RAM")
-        blob = _inflate(data[HEADER + length :], len(numbers) * PAGE)
-        if len(blob) != len(numbers) * PAGE:
+        numbers, others = parts.pop("pages"), parts.pop("others")
+        size = parts["ram_size"]
+        if type(size) is not int or not 0 < size <= 1 << 48 or not isinstance(others, dict):
+            raise ValueError("no RAM size, or no other memories")
+        if not isinstance(parts["harts"], list) or not parts["harts"]:
+            raise ValueError("no harts")
+        _check_numbers(numbers, size // PAGE)
+        lists = [numbers]
+        for name in sorted(others):
+            _check_numbers(others[name], 1 << 48)
+            lists.append(others[name])
+        count = sum(map(len, lists))
+        blob = _inflate(data[HEADER + length :], count * PAGE)
+        if len(blob) != count * PAGE:
             raise ValueError("pages missing")
-        pages = {n: blob[at * PAGE : (at + 1) * PAGE] for at, n in enumerate(numbers)}
-        return cls(pages=pages, **parts)
+        pieces = iter(blob[at : at + PAGE] for at in range(0, count * PAGE, PAGE))
+        memories = [dict(zip(numbers, pieces, strict=False)) for numbers in lists]
+        parts["others"] = dict(zip(sorted(others), memories[1:], strict=True))
+        return cls(pages=memories[0], **parts)
+
+
+def _check_numbers(numbers: Any, end: int) -> None:
+    """Page numbers must rise, and lie in the memory that they are of."""
+    if not isinstance(numbers, list) or not all(type(n) is int for n in numbers):
+        raise ValueError("no page list")
+    if numbers != sorted(set(numbers)) or (numbers and not 0 <= numbers[0] <= numbers[-1] < end):
+        raise ValueError("pages outside RAM")
 
 
 def _inflate(data: bytes, limit: int) -> bytes:

@@ -1,0 +1,68 @@
+"""From a board and files to a plan of booting: which firmware, and the device tree that fits."""
+
+from __future__ import annotations
+
+from vtbook.guests.firmware import firmware_image
+from vtbook.machine.board import Board
+from vtbook.machine.devicetree import DeviceTree
+from vtbook.machine.firmware import KNOWN_FIRMWARE, BootPlan, File, find_firmware, plan_boot
+from vtbook.machine.virt_tree import virt_tree
+
+def boot_files(
+    board: Board,
+    kernel: File | None,
+    firmware: File | None,
+    initrd: File | None,
+    append: str | None,
+) -> BootPlan:
+    """The plan for a board; see `vtbook.machine.Machine.boot` for the arguments.
+
+    Raises:
+        FirmwareError: a file is missing, or something does not fit.
+    """
+    begin: File | None = firmware
+    if firmware == "vtbook":
+        begin = firmware_image()
+    elif isinstance(firmware, str) and firmware in KNOWN_FIRMWARE:
+        begin = find_firmware(firmware)
+    return plan_boot(
+        begin,
+        kernel,
+        initrd,
+        ram_size=board.ram_size,
+        tree=lambda place: device_tree(board, append, place),
+    )
+
+
+def device_tree(
+    board: Board, append: str | None = None, initrd: tuple[int, int] | None = None
+) -> DeviceTree:
+    """The device tree of a board.
+
+    Args:
+        board: what it describes.
+        append: the kernel's command line.
+        initrd: first address and end of the RAM disk.
+    """
+    slots = len(board.disks) + len(board.nics) + board.entropy + board.balloon + board.console
+    slots += board.share is not None
+    return virt_tree(
+        ram_size=board.ram_size,
+        harts=board.harts,
+        isa=isa_string(board),
+        mmu="riscv,sv48",
+        bootargs=append,
+        initrd=initrd,
+        rng_seed=bytes(range(32)),
+        virtio_slots=slots,
+    )
+
+
+def isa_string(board: Board) -> str:
+    """The ISA string of the harts, such as ``rv64imafdc_zicntr_zicsr_zifencei_sstc``."""
+    names = {extension.name for extension in board.isa.extensions}
+    letters = "".join(letter for letter in "imafdc" if letter.upper() in names)
+    longer = ["zicntr", "zicsr", "zifencei"]
+    if "S" in names:
+        longer += ["svade" if board.svade else "svadu", "sstc"]
+    return "_".join(["rv64" + letters, *longer])

@@ -1,0 +1,219 @@
+"""All harts of a board, run in turn by an engine each, as one engine.
+
+There is one clock: it counts the instructions of all harts, and the time in which they wait. A hart
+has the turn for `QUANTUM` counts; then the next one begins where the clock stands. A hart that
+waits in ``wfi`` lets its turn pass. If all wait, the clock jumps to the next moment at which
+something is due: no host waits for a guest that waits. So a run is the same every time, with any
+number of harts; and since no two run at once, a store of one is seen by the others in order.
+
+With one hart there are no turns, and the clock is the hart's count plus the time it has waited.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from vtbook.cpu import plain
+from vtbook.cpu.hart import Hart
+from vtbook.cpu.interpreter import Stop
+from vtbook.cpu.interrupts import NEVER, next_timer, pending
+from vtbook.cpu.layout import BUDGET, IDLE, UNHANDLED, WFI
+from vtbook.machine.board import NANOSECONDS_A_TICK
+from vtbook.machine.engines import Engine, Progress, make_engine
+from vtbook.machine.hardware import QUANTUM, Hardware
+
+DEADLINE = (("deadline",),)
+"""Events of a stop after which a device may be due earlier than before."""
+
+
+class Harts:
+    """The harts of `hardware`, run by engines called `engine`.
+
+    Attributes:
+        engines: one for each hart.
+        wait: called with nanoseconds when all harts wait and something is due after them; returns
+            how many have passed. None: all of them, at once.
+    """
+
+    def __init__(self, hardware: Hardware, engine: str, progress: Progress) -> None:
+        self.hardware = hardware
+        self.harts = hardware.harts
+        self.engines: list[Engine] = [make_engine(engine, hart, progress) for hart in self.harts]
+        self.wait: Callable[[int], int] | None = None
+        self._alone = len(self.harts) == 1
+
+    def __repr__(self) -> str:
+        return f"<{len(self.harts)} x {self.engines[0]!r}>"
+
+    # -- what an engine offers --------------------------------------------------------------
+
+    @property
+    def instructions(self) -> int:
+        """Instructions that all harts have retired since reset."""
+        if self._alone:
+            return self.harts[0].instret
+        return sum(hart.instret for hart in self.harts)
+
+    @property
+    def current(self) -> Engine:
+        """The engine of the hart whose turn it is."""
+        return self.engines[self.harts.index(self.hardware.running)]
+
+    def flush(self) -> None:
+        """Forget everything derived from the guest's code."""
+        for engine in self.engines:
+            engine.flush()
+
+    def set_breakpoints(self, addresses: list[int]) -> None:
+        """Stop before the instructions at these addresses, whichever hart comes there."""
+        for engine in self.engines:
+            engine.set_breakpoints(addresses)
+
+    def count_instructions(self, on: bool) -> None:
+        """Count retired instructions by mnemonic from now on, or stop counting."""
+        for engine in self.engines:
+            engine.count_instructions(on)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Instructions by mnemonic since ``count_instructions(True)``, of all harts."""
+        return sum((Counter(engine.counts) for engine in self.engines), Counter())
+
+    # -- running ----------------------------------------------------------------------------
+
+    def run(self, budget: int | None = None) -> Stop:
+        """Run at most `budget` instructions in all. The reasons are those of an engine.
+
+        IDLE: all harts wait, something is due, and `wait` has let less time pass than until then.
+        """
+        executed = 0
+        while budget is None or executed < budget:
+            stop = self.prepare(executed)
+            if stop is not None:
+                return stop
+            hart, engine = self.hardware.running, self.current
+            limit = self._room(hart)
+            if budget is not None:
+                limit = min(limit, budget - executed)
+            stop = engine.run(limit)
+            executed += stop.executed
+            self.account(stop.executed)
+            if stop.reason == WFI:
+                hart.waiting = 1
+            elif stop.reason != BUDGET and stop.events != DEADLINE:
+                return Stop(stop.reason, executed, stop.trap, stop.events)
+        return Stop(BUDGET, executed)
+
+    def step(self) -> Stop:
+        """One step of the hart whose turn it is, in plain Python: an instruction, or a trap."""
+        stop = self.prepare(0)
+        if stop is not None:
+            return stop
+        hart = self.hardware.running
+        before = hart.instret
+        trap, _ = plain.step(hart)
+        events, hart.events[:] = tuple(hart.events), []
+        if ("fence.i",) in events:
+            self.current.flush()
+        reason = BUDGET
+        if trap is not None and trap.unhandled:
+            reason = UNHANDLED
+        elif ("wfi",) in events:
+            reason, hart.waiting = WFI, 1
+        executed = hart.instret - before
+        self.account(executed)
+        return Stop(reason, executed, trap, events)
+
+    # -- turns ------------------------------------------------------------------------------
+
+    def prepare(self, executed: int) -> Stop | None:
+        """Let time pass until the hart that has the turn can run; a stop if none will."""
+        hardware = self.hardware
+        while True:
+            hardware.tick()
+            hart = hardware.running
+            if not hart.waiting:
+                if self._alone or hardware.turn_left > 0:
+                    return None
+                self._next_turn(hart)
+            elif pending(hart) & hart.mie:
+                hart.waiting = 0
+            elif self._all_wait():
+                stop = self._wait_for_all(hart, executed)
+                if stop is not None:
+                    return stop
+            else:
+                hart.idle += hardware.turn_left
+                hardware.turn_left = 0
+                self._next_turn(hart)
+
+    def _all_wait(self) -> bool:
+        self.synchronize()
+        return all(hart.waiting and not pending(hart) & hart.mie for hart in self.harts)
+
+    def synchronize(self) -> None:
+        """Let every hart see the clock as it is, also those that do not run."""
+        clock = self.hardware.clock
+        for hart in self.harts:
+            hart.idle = clock - hart.instret
+
+    def _next_turn(self, hart: Hart) -> None:
+        """Give the turn to the next hart; the clock goes on from where it stands."""
+        hardware = self.hardware
+        clock = hart.instret + hart.idle
+        hart.reservation = -1  # another hart may store there
+        following = self.harts[(self.harts.index(hart) + 1) % len(self.harts)]
+        following.idle = clock - following.instret
+        hardware.running = following
+        hardware.turn_left = QUANTUM
+
+    def _room(self, hart: Hart) -> int:
+        """Instructions until the turn ends, or a device has something to do."""
+        room = NEVER if self._alone else self.hardware.turn_left
+        deadline = self.hardware.next_deadline()
+        if deadline is not None:
+            ticks = -(-deadline // NANOSECONDS_A_TICK)
+            room = min(room, max(ticks * hart.tick - self.hardware.clock, 1))
+        return room
+
+    def account(self, executed: int) -> None:
+        """So many instructions of the turn are used up."""
+        if not self._alone:
+            self.hardware.turn_left -= executed
+
+    def _wait_for_all(self, hart: Hart, executed: int) -> Stop | None:
+        """Let the clock reach the next moment at which something is due."""
+        clock = hart.instret + hart.idle
+        due = self._next_due(hart, clock)
+        if due is None:
+            hart.waiting = 0  # if it is run all the same, wfi has been a hint (3.3.3)
+            return Stop(WFI, executed)
+        counts = due - clock
+        if self.wait is not None:
+            per_tick = hart.tick
+            nanoseconds = counts * NANOSECONDS_A_TICK // per_tick
+            passed = self.wait(nanoseconds)
+            if passed < nanoseconds:
+                hart.idle += min(counts, passed * per_tick // NANOSECONDS_A_TICK)
+                return Stop(IDLE, executed)
+        hart.idle += counts
+        return None
+
+    def _next_due(self, hart: Hart, clock: int) -> int | None:
+        """When the clock reaches the first timer of any hart, or a device's deadline."""
+        first = NEVER
+        for each in self.harts:
+            at = next_timer(each)
+            if at != NEVER:
+                first = min(first, at + each.idle)
+        deadline = self.hardware.next_deadline()
+        if deadline is not None:
+            first = min(first, -(-deadline // NANOSECONDS_A_TICK) * hart.tick)
+        return None if first == NEVER else max(first, clock + 1)
+
+    def advance_to(self, clock: int) -> None:
+        """While all harts wait, let the clock reach `clock`: a replay comes to a moment at which
+        something came from outside."""
+        hart = self.hardware.running
+        hart.idle = max(hart.idle, clock - hart.instret)
