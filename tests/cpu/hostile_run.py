@@ -19,6 +19,7 @@ import numpy as np
 from vtbook.cpu.hart import Hart
 from vtbook.cpu.interpreter import Interpreter
 from vtbook.cpu.layout import BUDGET, PYTHON, UNHANDLED, WFI
+from vtbook.isa.assembler import assemble
 from vtbook.isa.operations import wrap
 from vtbook.isa.sets import RV64GC
 
@@ -140,7 +141,207 @@ def code_over_itself(guest: Guest) -> None:
                 break
 
 
-SCENARIOS = {f.__name__: f for f in (random_bytes, no_handler, wild_registers, code_over_itself)}
+class Device:
+    """A device that answers most accesses, keeps a count, and gives what it likes."""
+
+    def __init__(self, choose: random.Random):
+        self.choose = choose
+        self.accesses = 0
+
+    def read(self, address: int, size: int) -> int:
+        self.check(address, size)
+        return self.choose.getrandbits(8 * size)
+
+    def write(self, address: int, size: int, value: int) -> None:
+        self.check(address, size)
+        assert 0 <= value < 1 << 8 * size
+
+    def check(self, address: int, size: int) -> None:
+        assert size in (1, 2, 4, 8)
+        if not DEVICE <= address < DEVICE + DEVICE_SIZE or address & 0x70 == 0x70:
+            raise LookupError(address)
+        self.accesses += 1
+
+
+def entry(guest: Guest) -> int:
+    """A page-table entry that points into RAM, to its borders, to the device, or anywhere."""
+    choose = guest.choose
+    frame = choose.choice(
+        (
+            RAM + choose.randrange(0, RAM_SIZE, 4096),
+            RAM + choose.randrange(0, RAM_SIZE, 4096),
+            RAM + choose.randrange(0, RAM_SIZE, 4096),
+            choose.choice((RAM - 4096, RAM + RAM_SIZE, DEVICE, 0, (1 << 56) - 4096)),
+            choose.randrange(0, 1 << 56, 4096),
+        )
+    )
+    bits = choose.choice((0x01, 0x01, 0xDF, 0xCF, 0x0F, 0x1F, 0x5B, choose.getrandbits(10)))
+    reserved = 1 << choose.randrange(54, 64) if choose.random() < 0.02 else 0
+    return frame >> 12 << 10 | bits | reserved
+
+
+def virtual(guest: Guest) -> int:
+    """An address whose page tables are often there: few places of the root and below."""
+    choose = guest.choose
+    if choose.random() < 0.3:
+        return guest.address()
+    parts = [choose.choice((0, 1, 2, 255, 256, 511)) for _ in range(choose.choice((3, 4)))]
+    value = 0
+    for part in parts:
+        value = value << 9 | part
+    offset = choose.choice((0, 8, 0xFF8, 0xFFC, 0xFFE, 0xFFF, choose.randrange(4096)))
+    bits = 12 + 9 * len(parts)
+    value = value << 12 | offset
+    return wrap(value - (1 << bits) if value >> (bits - 1) else value)
+
+
+def prepare(guest: Guest) -> None:
+    """Pages of page tables among pages of random code, and a device."""
+    guest.fill()
+    words = guest.ram.view("<u8")
+    for page in guest.choose.sample(range(RAM_SIZE // 4096 - 1), 6):
+        spots = [0, 1, 2, 255, 256, 511, *(guest.choose.randrange(512) for _ in range(60))]
+        for spot in spots:
+            words[512 * page + spot] = entry(guest)
+    h = guest.hart
+    if not h.device_count:
+        h.map_device(DEVICE, DEVICE + DEVICE_SIZE)
+        h.bus = Device(guest.choose)
+    h.mtvec = HANDLER
+    h.stvec = HANDLER + 128
+    for at, text in ((HANDLER, ELSEWHERE), (HANDLER + 128, ELSEWHERE.replace(" m", " s"))):
+        code = bytes(assemble(text, origin=at))
+        guest.ram[at - RAM : at - RAM + len(code)] = np.frombuffer(code, np.uint8)
+    guest.interpreter.flush()
+
+
+def rights(guest: Guest) -> None:
+    """Another mode, address space, delegation, and what else decides about accesses."""
+    choose, h = guest.choose, guest.hart
+    h.mode = 3
+    h.csr_write(0x300, wrap(choose.getrandbits(64)))
+    h.mstatus |= 3 << 13
+    inside = choose.randrange(0, RAM_SIZE, 4096)
+    root = choose.choice((RAM + inside,) * 5 + (RAM + RAM_SIZE, DEVICE, 0))
+    satp = choose.choice((0, 8, 8, 9)) << 60 | choose.getrandbits(2) << 44 | root >> 12
+    if choose.random() < 0.8:  # most often there is code to run
+        guest.ram.view("<u8")[inside // 8 + 2] = RAM >> 12 << 10 | choose.choice((0xCF, 0xDF))
+    h.csr_write(0x180, wrap(satp))
+    h.csr_write(0x302, choose.getrandbits(16))
+    h.csr_write(0x303, choose.getrandbits(12))
+    h.csr_write(0x304, choose.getrandbits(12))
+    h.csr_write(0x344, choose.getrandbits(12))
+    h.svade = choose.getrandbits(1)
+    h.mode = choose.choice((0, 1, 1, 3))
+    start = RAM + choose.randrange(0, RAM_SIZE, 2)
+    h.pc = choose.choice((virtual(guest) & ~1, start, start, start))
+    for n in range(1, 32):
+        if choose.random() < 0.4:
+            h.x[n] = choose.choice((virtual(guest), DEVICE + choose.randrange(-8, 0x100)))
+    h.x[8], h.x[9] = start, 0x1232  # where ELSEWHERE goes to
+
+
+def page_tables(guest: Guest) -> None:
+    """Random code under random page tables, which its stores hit, in any mode."""
+    for _ in range(60):
+        prepare(guest)
+        for _ in range(60):
+            rights(guest)
+            guest.run(guest.choose.randrange(1, 3000))
+            if guest.choose.random() < 0.3:
+                guest.hart.flush_translations(virtual(guest), guest.choose.random() < 0.5)
+    assert guest.hart.bus.accesses > 100, guest.hart.bus.accesses
+
+
+def protection(guest: Guest) -> None:
+    """The same with random entries of the PMP, at the borders of RAM too."""
+    h = guest.hart
+    h.pmp_entries = 16
+    for _ in range(10):
+        prepare(guest)
+        for _ in range(20):
+            rights(guest)
+            mode, h.mode = h.mode, 3
+            for n in range(16):
+                h.csr_write(0x3B0 + n, guest.choose.getrandbits(64) % (1 << 62) >> 8)
+                if guest.choose.random() < 0.8:
+                    h.csr_write(0x3B0 + n, (RAM + guest.choose.randrange(-64, RAM_SIZE + 64)) >> 2)
+            for number in (0x3A0, 0x3A2):
+                h.csr_write(number, guest.choose.getrandbits(63) & 0x1F1F_1F1F_1F1F_1F1F)
+            if guest.choose.random() < 0.5:
+                h.csr_write(0x3BF, (1 << 54) - 1)
+                h.csr_write(0x3A2, 0x1F << 56)
+            h.mode = mode
+            guest.run(guest.choose.randrange(1, 1000))
+
+
+def halves(guest: Guest) -> None:
+    """Instructions across two pages whose halves change without ``fence.i``."""
+    places = [RAM + 4096 * n - 2 for n in range(1, 8)]
+    for _ in range(200):
+        guest.fill()
+        h = guest.hart
+        h.mtvec = HANDLER
+        loop = assemble(HALVES, origin=RAM + 0x9000)
+        guest.ram[0x9000 : 0x9000 + len(bytes(loop))] = np.frombuffer(bytes(loop), np.uint8)
+        guest.interpreter.flush()
+        for n in range(8, 16):
+            h.x[n] = wrap(guest.choose.getrandbits(64))
+        h.x[5], h.x[6] = guest.choose.choice(places), guest.choose.choice(places)
+        h.pc = RAM + 0x9000
+        for _ in range(5):
+            guest.run(guest.choose.randrange(1, 500))
+
+
+#: Store random halves around a page's end and go there; the handler steps over what traps, and
+#: sooner or later the guest runs wild.
+HALVES = """
+.option norvc
+loop:   mul     a0, a0, a1
+        addi    a0, a0, 77
+        srli    a2, a0, 17
+        sh      a2, 0(t0)
+        srli    a2, a0, 33
+        andi    a2, a2, 1
+        beqz    a2, keep
+        sh      a0, 2(t0)
+        lui     a3, 0x8
+        addi    a3, a3, 0x67
+        sw      a3, 4(t0)
+keep:   la      ra, loop
+        jr      (t0)
+"""
+
+#: Go on two bytes after the instruction that trapped; where nothing could be fetched, elsewhere.
+ELSEWHERE = """
+.option norvc
+        csrr    t6, mcause
+        addi    t5, t6, -1
+        beqz    t5, away
+        addi    t5, t6, -12
+        beqz    t5, away
+        csrr    t6, mepc
+        addi    t6, t6, 2
+        csrw    mepc, t6
+        csrr    t5, mtval
+        mret
+away:   add     s0, s0, s1
+        slli    t6, s0, 48
+        srli    t6, t6, 48
+        lui     t5, 1
+        slli    t5, t5, 19
+        add     t6, t6, t5
+        csrw    mepc, t6
+        mret
+"""
+DEVICE, DEVICE_SIZE = 0x1000_0000, 0x2000
+SCENARIOS = {
+    f.__name__: f
+    for f in (
+        *(random_bytes, no_handler, wild_registers, code_over_itself),
+        *(page_tables, protection, halves),
+    )
+}
 
 
 def main() -> None:

@@ -23,7 +23,15 @@ FUZZ = int(os.environ.get("VTBOOK_FUZZ", "1"))
 ROOT = Path(__file__).parents[2]
 RAM, SIZE = 0x8000_0000, 0x4000
 #: Instructions that must have run at least, so that a scenario cannot quietly do nothing.
-LEAST = {"random_bytes": 5_000_000, "no_handler": 100, "wild_registers": 500, "code_over_itself": 0}
+LEAST = {
+    "random_bytes": 5_000_000,
+    "no_handler": 100,
+    "wild_registers": 500,
+    "code_over_itself": 0,
+    "page_tables": 50_000,
+    "protection": 20_000,
+    "halves": 20_000,
+}
 
 
 @pytest.mark.parametrize("seed", range(1, 1 + FUZZ))

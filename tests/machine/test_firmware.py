@@ -185,7 +185,7 @@ def test_files_are_found_by_name_or_the_message_says_what_to_install(tmp_path, m
     path.unlink()
     with pytest.raises(FirmwareError, match=r"Thing is not here; .*apt install thing-package"):
         find_firmware("thing")
-    with pytest.raises(FirmwareError, match="give a path, or one of opensbi, "):
+    with pytest.raises(FirmwareError, match="give a path, or one of vtbook, opensbi, "):
         find_firmware("opensbl")
     with pytest.raises(FirmwareError, match=r"firmware .*gone.bin: cannot be read"):
         plan(tmp_path / "gone.bin")
@@ -205,10 +205,11 @@ def test_files_that_relocate_themselves_are_to_be_given_flat():
 
 
 @pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
-def test_qemu_boots_opensbi_and_u_boot_from_the_plan(tmp_path):
+@pytest.mark.parametrize(("firmware", "banner"), [("opensbi", b"OpenSBI"), ("vtbook", b"vtbook f")])
+def test_qemu_boots_firmware_and_u_boot_from_the_plan(firmware, banner, tmp_path):
     """QEMU puts our pieces into its RAM and starts at our boot ROM, moved to the end of RAM."""
     try:
-        made = plan(find_firmware("opensbi"), find_firmware("u-boot"))
+        made = plan(find_firmware(firmware), find_firmware("u-boot"))
     except FirmwareError as error:
         pytest.skip(str(error))
     command = [QEMU, "-M", "virt", "-m", "128M", "-bios", "none", "-display", "none"]
@@ -232,7 +233,7 @@ def test_qemu_boots_opensbi_and_u_boot_from_the_plan(tmp_path):
     finally:
         process.kill()
         process.communicate()
-    assert b"OpenSBI" in seen
+    assert banner in seen
     assert b"riscv-virtio,vtbook" in seen
     assert b"DRAM:  128 MiB" in seen
     assert b"Hit any key" in seen

@@ -10,7 +10,7 @@ the registers hold when the firmware begins. The places are those of QEMU's ``vi
     near the end    the device tree, 2 MiB aligned, below 3 GiB (hw/riscv/boot.c,
                     riscv_compute_fdt_addr)
 
-`find_firmware` knows where distributions put OpenSBI and U-Boot.
+`find_firmware` knows the book's own firmware, and where distributions put OpenSBI and U-Boot.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vtbook.errors import VtbookError
+from vtbook.guests.firmware import firmware_image
 from vtbook.machine import linux_image
 from vtbook.machine.bootrom import ROM_BASE, SUPERVISOR, boot_rom
 from vtbook.machine.devicetree import DeviceTree
@@ -53,7 +54,7 @@ class FirmwareError(VtbookError):
 
 
 class KnownFirmware(NamedTuple):
-    """A firmware that distributions package.
+    """A firmware that has a name.
 
     what: for messages. paths: where it may be, in this order. package: Debian's name.
     """
@@ -80,6 +81,7 @@ def _u_boot(board: str, what: str) -> KnownFirmware:
 
 
 KNOWN_FIRMWARE = {
+    "vtbook": KnownFirmware("the book's firmware", (str(firmware_image()),), "vtbook"),
     "opensbi": _opensbi("fw_dynamic"),
     "opensbi-jump": _opensbi("fw_jump"),
     "u-boot": _u_boot("qemu-riscv64_smode", "U-Boot for supervisor mode"),

@@ -52,6 +52,21 @@ def test_engines_agree(
         assert a.peeked == b.peeked, case
 
 
+@pytest.mark.parametrize("engine", ["interpreter", "ir"])
+def test_timers_run_out_at_the_same_instruction(
+    machines: dict[str, EngineMachine], engine: str
+) -> None:
+    for seed in range(FUZZ):
+        rig, cases, memory = trap_cases.timers(seed, 150)
+        image = rig.image(cases, memory)
+        expected = run_cases(machines["python"], rig, cases, image)
+        found = run_cases(machines[engine], rig, cases, image)
+        for case, a, b in zip(cases, expected, found, strict=True):
+            assert b == a, case
+        counts = {trap["x20"] for result in expected for trap in result.traps}
+        assert len(counts) > 10
+
+
 @pytest.mark.parametrize("name", ["page faults", "sequences", "interrupts"])
 def test_the_length_of_runs_changes_nothing(machines: dict[str, EngineMachine], name: str) -> None:
     machine = machines["interpreter"]

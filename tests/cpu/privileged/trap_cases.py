@@ -9,11 +9,21 @@ import random
 
 from tests.cpu.privileged.csr_cases import legal, values
 from tests.cpu.privileged.paging_cases import GIGA, MEDELEG, ROOT, ROOT48, comparable, tables
-from tests.cpu.privileged.rig import CODE, DATA, LOGGED, S_VECTORS, TABLES, VECTORS, Case, Rig
+from tests.cpu.privileged.rig import (
+    CLINT,
+    CODE,
+    DATA,
+    LOGGED,
+    S_VECTORS,
+    TABLES,
+    VECTORS,
+    Case,
+    Rig,
+)
 from tests.cpu.privileged.words import EBREAK, ECALL, MRET, SRET, WFI, csr_op, pack, word
 from vtbook.cpu.csr import BY_NAME
 
-__all__ = ["comparable", "interrupts", "sequences"]
+__all__ = ["comparable", "interrupts", "sequences", "timers"]
 
 M, S, U = 3, 1, 0
 CSRS = (
@@ -24,6 +34,7 @@ MORE = (*LOGGED, "mcounteren", "scounteren", "sscratch")
 ALLOW = {"pmpaddr0": (1 << 54) - 1, "pmpcfg0": 0x1F}
 STATUS = 0x0070_61A2  # bits of mstatus that a case begins with, besides MPP; not MIE
 STCE = 1 << 63
+MTIMECMP = CLINT + 0x4000
 SATPS = (0, 8 << 60 | ROOT >> 12, 9 << 60 | ROOT48 >> 12)
 TOUCHED = (
     "mstatus mstatus sstatus sstatus mie sie mip sip mideleg medeleg stvec mtvec sscratch mscratch "
@@ -184,3 +195,45 @@ def _wait(csrs: dict[str, int], mode: int, choose: random.Random) -> None:
         csrs["mie"] = 0
         if mode == S:
             csrs["mstatus"] |= 1 << 21  # TW
+
+
+def timers(seed: int, count: int):
+    """Timers that run out during a loop: a register counts how far it came.
+
+    The tick of the clock is a number of instructions, so this is for engines only.
+    """
+    choose = random.Random(seed)
+    rig = Rig(CSRS, MORE)
+    cases, code = [], b""
+    rounds = [word("addi", rd=20, rs1=20, imm=1), word("mul", rd=21, rs1=21, rs2=20)]
+    hurry = [word("add", rd=22, rs1=22, rs2=21), word("xor", rd=23, rs1=23, rs2=22)]
+    for _ in range(count):
+        by_s = choose.random() < 0.5
+        mode = S if by_s and choose.random() < 0.5 else M
+        loop = rounds + hurry * choose.randrange(4)
+        words = [
+            csr_op(BY_NAME["time"].number, 2, 10, 0),
+            word("addi", rd=10, rs1=10, imm=choose.randrange(-2, 9)),
+            csr_op(BY_NAME["stimecmp"].number, 1, 0, 10) if by_s else word("sd", rs1=11, rs2=10),
+            csr_op(
+                BY_NAME["sstatus" if mode == S else "mstatus"].number, 6, 0, 2 if mode == S else 8
+            ),
+            *loop,
+            word("bltu", rs1=20, rs2=24, imm=-4 * len(loop)),
+            *(4 * [ECALL]),
+        ]
+        csrs = {
+            **ALLOW,
+            "mepc": CODE + len(code),
+            "mstatus": mode << 11,
+            "mideleg": choose.choice((0, 0x20)) if mode == S else 0,
+            "mie": choose.choice((0xA0, 0xA0, 0)),
+            "menvcfg": STCE,
+            "stimecmp": -1,
+            "mcounteren": 7,
+            "stvec": S_VECTORS | choose.getrandbits(1),
+        }
+        x = {11: MTIMECMP, 21: 1, 24: choose.choice((3, 40))}
+        cases.append(Case(csrs, x, traps=3, note=f"mode {mode}, stimecmp {by_s}"))
+        code += pack(words)
+    return rig, cases, {CODE: code}

@@ -122,6 +122,25 @@ def test_what_is_there_is_not_built_again(tmp_path, cache):
 
 
 @needs_tools
+def test_a_kernel_of_the_same_source_options_and_compiler_is_not_compiled_again(tmp_path):
+    def steps(folder, **options):
+        seen = []
+        linux.build(folder=folder, on_progress=lambda step, line: seen.append(step), **options)
+        return set(seen)
+
+    folder = small_sources(tmp_path / "src")
+    assert "compile Linux" in steps(folder)
+    before = linux.find().kernel.read_bytes()
+    archive(folder / "busybox-1.36.2.tar.bz2", {"b/Makefile": BUSYBOX_MAKEFILE + "# newer\n"})
+    assert steps(folder) == {"unpack BusyBox", "configure BusyBox", "compile BusyBox"}
+    made = linux.find()
+    assert made.kernel.read_bytes() == before
+    assert made.manifest["busybox"]["origin"] == "busybox-1.36.2.tar.bz2"
+    assert "compile Linux" in steps(folder, force=True)
+    assert "compile Linux" in steps(small_sources(tmp_path / "new", kernel=KERNEL_MAKEFILE + "#\n"))
+
+
+@needs_tools
 def test_a_failed_step_leaves_the_old_image_and_names_its_log(tmp_path, cache):
     made = linux.build(folder=small_sources(tmp_path / "src"))
     before = made.kernel.read_bytes()

@@ -1,11 +1,13 @@
 """Where a server listens, and what it says."""
 
 import socket
+import threading
 
 import pytest
 
 from tests.machine.gdb.rsp import Client
 from vtbook.machine.gdb import GdbError, GdbServer, parse_address, serve
+from vtbook.machine.gdb.target import Stopped
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,25 @@ def test_the_address_is_announced_and_an_open_one_with_a_warning(loop):
             assert client.ask("qC") == "QC01"
         assert f":{server.address[1]}; in gdb: target remote" in lines[0]
         assert any("no password" in line for line in lines) is warned
+
+
+def test_a_new_gdb_is_not_told_what_the_old_one_waited_for(serve, loop):
+    server, begun, both = serve(loop), threading.Event(), threading.Event()
+
+    def advance(resume, interrupted):
+        begun.set()
+        both.wait(60)
+        assert interrupted()
+        return Stopped(2)
+
+    server.target.advance = advance
+    with Client(server.address) as old:
+        old.send("bc")
+        begun.wait(60)
+    with Client(server.address) as new:
+        both.set()
+        assert new.ask("qC") == "QC01"
+        assert new.ask("?").startswith("T05")
 
 
 def test_version_6_of_the_internet_protocol(loop):

@@ -216,13 +216,13 @@ class VirtioBlock(VirtioDevice):
         if not size or size % SEGMENT.size or size > RANGES_MAX * SEGMENT.size:
             return S_IOERR
         ranges = list(SEGMENT.iter_unpack(buffer.read()))
-        if any(flags & ~flags_allowed for _, _, flags in ranges):
-            return S_UNSUPP
         if any(
             count > RANGE_SECTORS_MAX or not self._fits(sector, count * SECTOR)
             for sector, count, _ in ranges
         ):
             return S_IOERR
+        if any(flags & ~flags_allowed for _, _, flags in ranges):
+            return S_UNSUPP
         try:
             for sector, count, flags in ranges:
                 gives_back = feature == F_DISCARD or flags & UNMAP

@@ -90,7 +90,7 @@ def build(
     version: of the kernel, such as "6.12"; the newest that is to be had if not given.
     folder: with archives of Linux and BusyBox; else they come from /usr/src and Debian's archive.
     jobs: how many compilers run at once; one for each processor if not given.
-    force: build even if it is there.
+    force: build even if it is there, and the kernel even if only the rest has changed.
     keep_source: keep the unpacked sources in the cache folder, to read or to build by hand.
     on_progress: told about each step and line of output.
 
@@ -106,7 +106,7 @@ def build(
     _check_room(top)
     with locked(top / ".lock"), _work_folder(top) as work:
         image.recipe()  # read it now: its files may change before the end
-        builder = _Builder(work, top, jobs or os.cpu_count() or 1, on_progress)
+        builder = _Builder(work, top, jobs or os.cpu_count() or 1, force, on_progress)
         if folder is not None:
             linux, busybox = find_in_folder(folder, version)
         else:
@@ -119,10 +119,13 @@ def build(
 class _Builder:
     """One build in `work`, whose result goes below `top`."""
 
-    def __init__(self, work: Path, top: Path, jobs: int, on_progress: Progress) -> None:
+    def __init__(
+        self, work: Path, top: Path, jobs: int, force: bool, on_progress: Progress
+    ) -> None:
         self._work = work
         self._top = top
         self._jobs = jobs
+        self._force = force
         self._tell = on_progress
         self._log = top / LOG
         self._log.write_bytes(b"")
@@ -139,19 +142,28 @@ class _Builder:
     ) -> LinuxImage:
         """All steps; returns the image in its place."""
         started = time.monotonic()
-        tree = self._unpack(linux, "unpack Linux", NOT_UNPACKED)
-        version = self._run(["make", "-s", "kernelversion"], tree, "unpack Linux").strip()
+        key = _kernel_key(linux)
+        trees = {}
+        known = None if self._force or keep_source else self._reuse_kernel(key)
+        if known is not None:
+            version, unknown = known
+        else:
+            tree = self._unpack(linux, "unpack Linux", NOT_UNPACKED)
+            version = self._run(["make", "-s", "kernelversion"], tree, "unpack Linux").strip()
+            trees[f"linux-{version}"] = tree
         if wanted and not (version == wanted or version.startswith(wanted + ".")):
             raise SourceError(f"{linux.origin} has Linux {version}, not {wanted}")
-        unknown = self._build_kernel(tree)
-        tools = self._unpack(busybox, "unpack BusyBox")
+        if known is None:
+            unknown = self._build_kernel(tree)
+        trees["busybox"] = tools = self._unpack(busybox, "unpack BusyBox")
         self._build_busybox(tools)
         links = (tools / "busybox.links").read_text(encoding="utf-8").split()
         archive = initramfs((tools / "busybox").read_bytes(), links)
         (self._result / image.INITRAMFS).write_bytes(archive)
-        self._describe(version, linux, busybox, unknown, time.monotonic() - started)
+        origins = {"kernel_key": key, "linux": _origin(linux), "busybox": _origin(busybox)}
+        self._describe(version, origins, unknown, time.monotonic() - started)
         if keep_source:
-            self._keep({f"linux-{version}": tree, "busybox": tools})
+            self._keep(trees)
         return self._put_in_place(version)
 
     def run_in(self, step: str) -> Callable[[list[str], Path], str]:
@@ -172,6 +184,15 @@ class _Builder:
         if tree is None:
             raise BuildError(f"{source.path}: no sources in it: there is no */Makefile")
         return tree
+
+    def _reuse_kernel(self, key: str) -> tuple[str, list[str]] | None:
+        """Take a kernel that was built of the same: its version, and options it does not know."""
+        for there in image.list_built():
+            if there.manifest.get("kernel_key") == key:
+                shutil.copyfile(there.kernel, self._result / image.KERNEL)
+                shutil.copyfile(there.config, self._result / image.CONFIG)
+                return there.version, there.manifest["options_not_known"]
+        return None
 
     def _build_kernel(self, tree: Path) -> list[str]:
         """Configure and compile Linux. Returns options of ours that this version does not know."""
@@ -216,7 +237,7 @@ class _Builder:
             )
 
     def _describe(
-        self, version: str, linux: Source, busybox: Source, unknown: list[str], seconds: float
+        self, version: str, origins: Mapping[str, Any], unknown: list[str], seconds: float
     ) -> None:
         """Write the manifest, and the log beside it."""
         shutil.copyfile(self._log, self._result / LOG)
@@ -225,8 +246,7 @@ class _Builder:
         manifest: dict[str, Any] = {
             "version": version,
             "recipe": image.recipe(),
-            "linux": _origin(linux),
-            "busybox": _origin(busybox),
+            **origins,
             "compiler": compiler_version(),
             "options_not_known": unknown,
             "build_seconds": round(seconds),
@@ -332,6 +352,16 @@ def _check_room(folder: Path) -> None:
             f"{folder}: {free >> 20} MiB are free, and a build takes up to {ROOM >> 20} MiB for a "
             "while; make room, or set VTBOOK_CACHE to a folder with more"
         )
+
+
+def _kernel_key(linux: Source) -> str:
+    """A hash of what a kernel is made of: its source, our options, the compiler."""
+    parts = (
+        _fingerprint(linux.path)["sha256"],
+        configuration.ours(configuration.KERNEL),
+        compiler_version(),
+    )
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def _origin(source: Source) -> dict[str, str]:

@@ -12,7 +12,7 @@ FOLDERS = (
     *("bin", "dev", "etc", "mnt", "proc", "root", "run", "sbin", "share", "sys", "tmp"),
     *("usr", "usr/bin", "usr/sbin"),
 )
-PROGRAMS = ("init", "bin/bench", "etc/udhcpc.script")
+PROGRAMS = ("init", "bin/bench", "etc/shell", "etc/udhcpc.script")
 """Files of ours that are run; a wheel may have lost their permission."""
 
 BUSYBOX = "bin/busybox"

@@ -300,19 +300,22 @@ class GdbServer:
             return None
         self._take_machine()
         try:
-            stop = self.target.advance(resume, self._is_interrupted)
+            stop = self.target.advance(resume, lambda: self._is_unwanted(connection))
         except VtbookError as error:
             self._announce(f"the machine cannot go on: {error}")
             stop = Stopped(SIGINT)
+        if self._connection is not connection:
+            return None  # meanwhile one has gone, or come: nobody waits for this
         self._idle = stop is None and self.target.is_idle
         return None if stop is None else self._tell(stop)
 
-    def _is_interrupted(self) -> bool:
-        """Whether gdb wants a stop now, or has gone."""
+    def _is_unwanted(self, connection: Connection | None) -> bool:
+        """Whether the run shall end: gdb wants a stop, has gone, or another one has come."""
         self._look(0)
-        connection = self._connection
-        return self._closing or (
-            connection is not None and (connection.interrupted or not connection.is_open)
+        return (
+            self._closing
+            or self._connection is not connection
+            or (connection is not None and (connection.interrupted or not connection.is_open))
         )
 
     def _tell(self, stop: Stop) -> Exit | None:
