@@ -53,6 +53,8 @@ QUANTUM = 10_000
 """Counts of the clock in one turn of a hart, where there are several. Shorter turns cost speed,
 longer ones make harts that wait for each other wait longer."""
 SCHEDULE = {"running": uint(8), "turn_left": uint(32)}
+WAKE, DEADLINE = ("wake",), ("deadline",)
+"""Events after which the engines look at networks, and at the deadlines of devices."""
 FIRST_MAC = 0x5254_0012_3456
 
 
@@ -90,6 +92,7 @@ class Hardware:
             hart.pmp_entries = description.pmp
             hart.svade = int(description.svade)
         self.turn_left = QUANTUM
+        self.muted = False
         self.htif: Htif | None = None
         self.request: Shutdown | None = None
         self.virtio: dict[str, VirtioDevice] = {}
@@ -122,7 +125,7 @@ class Hardware:
             self.nanoseconds,
             self.description.start,
             self._line(RTC_SOURCE),
-            lambda: self.running.events.append(("deadline",)),
+            lambda: self.running.events.append(DEADLINE),
         )
         self.bus.add(FINISHER_BASE, self.finisher, name="finisher")
         self.bus.add(RTC_BASE, self.rtc, name="rtc")
@@ -139,6 +142,7 @@ class Hardware:
         for number, nic in enumerate(board.nics):
             name = f"net{number}"
             port = self.ports[name] = Port(name)
+            port.on_wake = lambda: self.running.events.append(WAKE)
             octets = (FIRST_MAC + number).to_bytes(6)
             mac = nic.mac or ":".join(f"{octet:02x}" for octet in octets)
             self._plug(VirtioNet(port, mac=mac))
@@ -286,15 +290,20 @@ class Hardware:
         )
 
     def poll(self, timeout: float = 0.0) -> int:
-        """Take what has come from outside; returns how many frames that were."""
+        """Take what has come from outside; returns how many frames that were.
+
+        Not while the machine replays its past, in which they came at other moments.
+        """
         count = 0
+        if self.muted:
+            return count
         for port in self.ports.values():
             count += port.poll(timeout)
         return count
 
     def mute(self, muted: bool) -> None:
         """While muted, nothing goes outside: the machine replays its past."""
-        self.console.muted = muted
+        self.muted = self.console.muted = muted
         for port in self.ports.values():
             port.muted = muted
 

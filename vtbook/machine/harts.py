@@ -18,13 +18,12 @@ from vtbook.cpu import plain
 from vtbook.cpu.hart import Hart
 from vtbook.cpu.interpreter import Stop
 from vtbook.cpu.interrupts import NEVER, next_timer, pending
-from vtbook.cpu.layout import BUDGET, IDLE, UNHANDLED, WFI
+from vtbook.cpu.layout import BUDGET, IDLE, PYTHON, UNHANDLED, WFI
 from vtbook.machine.board import NANOSECONDS_A_TICK
 from vtbook.machine.engines import Engine, Progress, make_engine
-from vtbook.machine.hardware import QUANTUM, Hardware
+from vtbook.machine.hardware import DEADLINE, QUANTUM, WAKE, Hardware
 
-DEADLINE = (("deadline",),)
-"""Events of a stop after which a device may be due earlier than before."""
+OWN = {DEADLINE, WAKE}
 
 
 class Harts:
@@ -101,7 +100,9 @@ class Harts:
             self.account(stop.executed)
             if stop.reason == WFI:
                 hart.waiting = 1
-            elif stop.reason != BUDGET and stop.events != DEADLINE:
+            elif stop.reason == PYTHON and OWN.issuperset(stop.events):
+                self.hardware.poll()
+            elif stop.reason != BUDGET:
                 return Stop(stop.reason, executed, stop.trap, stop.events)
         return Stop(BUDGET, executed)
 
@@ -140,6 +141,8 @@ class Harts:
             elif pending(hart) & hart.mie:
                 hart.waiting = 0
             elif self._all_wait():
+                if hardware.ports and hardware.poll():
+                    continue
                 stop = self._wait_for_all(hart, executed)
                 if stop is not None:
                     return stop
