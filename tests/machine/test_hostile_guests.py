@@ -57,7 +57,7 @@ class GuardedRam(Ram):
 
 @pytest.fixture(params=ENGINES)
 def machine(request, monkeypatch):
-    monkeypatch.setattr(board, "Ram", GuardedRam)
+    monkeypatch.setattr(hardware, "Ram", GuardedRam)
     machine = Machine(SIZE, request.param)
     yield machine
     assert machine.board.ram.intact

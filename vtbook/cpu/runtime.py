@@ -12,7 +12,7 @@ from vtbook.cpu.decode_cache import (
     kind_of,
 )
 from vtbook.cpu.decode_tables import COUNT, FIRST, SHORT, STOP
-from vtbook.cpu.interrupts import next_interrupt, next_timer
+from vtbook.cpu.interrupts import next_interrupt, next_timer, pending
 from vtbook.cpu.layout import (
     BREAK,
     BUDGET,
@@ -27,6 +27,7 @@ from vtbook.cpu.layout import (
     SYNC,
     TRAP,
     UNHANDLED,
+    WFI,
 )
 from vtbook.cpu.lowering import peek16, peek64, poke64
 from vtbook.cpu.protection import allows
@@ -175,6 +176,8 @@ def service(h):
     elif reason == BREAK:
         if remaining > 0 and peek64(h.slot) == peek64(h.handlers + 8 * STOP):
             return BREAK if is_chosen(h) else PYTHON
+    elif reason == WFI and pending(h) & h.mie:
+        moved = True  # nothing to wait for
     elif reason != LOOKUP and reason != BUDGET and reason != SYNC and reason != CROSS:
         return reason
     if h.instret >= h.goal:
