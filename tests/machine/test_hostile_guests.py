@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vtbook.isa.assembler import assemble
-from vtbook.machine import Machine, board
+from vtbook.machine import Machine, hardware
 from vtbook.machine.exits import REASONS
 from vtbook.machine.ram import Ram
 

@@ -160,7 +160,7 @@ def test_an_unhandled_trap_is_an_exit_at_the_instruction(machine):
 
 
 def test_a_handler_that_cannot_be_fetched_is_an_exit(machine):
-    exit = load(machine, "_start: li a0, 0x1000\n csrw mtvec, a0\n ecall").run()
+    exit = load(machine, "_start: li a0, 0x20000000\n csrw mtvec, a0\n ecall").run()
     assert exit.reason == "trap"
     assert exit.cause == 1
     assert "handler" in exit.detail

@@ -87,9 +87,9 @@ def test_what_happened_is_the_same_when_it_is_done_again(started):
     machine = session.machine
     again = Machine("1 MiB", "python")
     again.load(assemble(ECHO))
-    for count, typed in machine.history.inputs:
-        again.run(budget=count - again.hart.instret)
-        again.console.feed(typed)
+    for entry in machine.history.inputs:
+        again.run(budget=entry.position - again.instructions)
+        again.console.feed(entry.data)
     again.run(budget=machine.hart.instret - again.hart.instret)
     assert again.snapshot().digest == machine.snapshot().digest
 

@@ -125,8 +125,10 @@ def test_a_snapshot_of_another_machine_is_refused(machine):
 @pytest.mark.parametrize(
     "change",
     [
-        {"hart": {}},
-        {"hart": "text"},
+        {"harts": []},
+        {"harts": [{}]},
+        {"harts": ["text"]},
+        {"others": {}},
         {"devices": {}},
         {"devices": None},
         {"devices": {"uart": 1, "finisher": 2, "console": 3}},
@@ -144,7 +146,7 @@ def test_a_snapshot_with_parts_that_do_not_fit_changes_nothing(machine, change):
 def test_registers_that_are_no_numbers_are_refused(machine, value):
     good = machine.snapshot()
     with pytest.raises(SnapshotError, match="mepc"):
-        machine.restore(dataclasses.replace(good, hart={**good.hart, "mepc": value}))
+        machine.restore(dataclasses.replace(good, harts=[{**good.hart, "mepc": value}]))
 
 
 def test_a_damaged_device_state_changes_nothing(machine):
@@ -196,15 +198,16 @@ def test_a_forged_file_with_a_right_checksum_is_refused():
             description if isinstance(description, bytes) else json.dumps(description).encode()
         )
         body = len(text).to_bytes(8, "little") + text + zlib.compress(pages)
-        return b"VTBSNAP\0" + (1).to_bytes(4, "little") + hashlib.sha256(body).digest() + body
+        return b"VTBSNAP\0" + (2).to_bytes(4, "little") + hashlib.sha256(body).digest() + body
 
     good = {
         "isa": "RV64GC",
         "ram_base": 0,
         "ram_size": 8192,
-        "hart": {},
+        "harts": [{}],
         "devices": {},
         "pages": [],
+        "others": {},
     }
     Snapshot.from_bytes(forge(good))
     for description, pages in (

@@ -8,6 +8,7 @@ from vtbook.machine.devicetree import DeviceTree
 from vtbook.machine.firmware import KNOWN_FIRMWARE, BootPlan, File, find_firmware, plan_boot
 from vtbook.machine.virt_tree import virt_tree
 
+
 def boot_files(
     board: Board,
     kernel: File | None,

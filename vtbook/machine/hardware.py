@@ -75,9 +75,7 @@ class Hardware:
         turn_left: instructions left of that turn, where there are several harts.
     """
 
-    def __init__(
-        self, description: Board, sink: Callable[[bytes], object] | None = None
-    ) -> None:
+    def __init__(self, description: Board, sink: Callable[[bytes], object] | None = None) -> None:
         self.description = description
         self.ram = Ram(RAM_BASE, description.ram_size)
         self.rom = np.zeros(ROM_SIZE, np.uint8)
@@ -173,9 +171,7 @@ class Hardware:
     def _plug(self, device: VirtioDevice) -> None:
         """Put a virtio device into the next free slot."""
         number = len(self.virtio)
-        slot = VirtioMmio(
-            device, self.ram, self._line(number + 1), legacy=self.description.legacy
-        )
+        slot = VirtioMmio(device, self.ram, self._line(number + 1), legacy=self.description.legacy)
         self.virtio[f"virtio{number}"] = device
         self.bus.add(VIRTIO_BASE + 0x1000 * number, slot, name=f"virtio{number}", size=0x1000)
 
