@@ -165,3 +165,19 @@ def test_a_trap_can_be_sent_out_instead(twins: Twins, trap_exits: int) -> None:
     stop = twins.run(3)
     assert stop.reason == (UNHANDLED if trap_exits else BUDGET)
     assert twins.harts[1].pc == (RAM + 4 if trap_exits else HANDLER + 8)
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_an_interrupt_is_taken_at_the_first_instruction_of_its_handler(
+    twins: Twins, direct: bool
+) -> None:
+    """An exception there would come again and again; the interrupt is disabled by then."""
+    vector = RAM + 0x100 + (0 if direct else 4)
+    fields = {"mtvec": RAM + 0x100 + (not direct), "mie": 2, "mip": 2, "mstatus": MIE}
+    twins.reset(at=RAM + 0x100, **fields)
+    twins.write(RAM + 0x100, ".option norvc\n" + "addi a0, a0, 1\n" * 4)
+    twins.set(pc=vector)
+    stop = twins.run(2)
+    assert (stop.reason, stop.executed, twins.x[10]) == (BUDGET, 2, 2)
+    assert twins.harts[1].mcause == 1 - (1 << 63)
+    assert twins.harts[1].mepc == vector

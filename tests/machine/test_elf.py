@@ -143,6 +143,14 @@ def test_virtual_entry_becomes_physical():
     assert image.entry == BASE + 4
 
 
+def test_the_entry_of_a_kernel_may_be_physical_already():
+    """A kernel linked high says where it begins before translation is on."""
+    segment = Segment(BASE, CODE, flags=5, virtual_address=0xFFFF_FFFF_8000_0000)
+    assert load_elf(write_elf([segment], BASE + 4)).entry == BASE + 4
+    with pytest.raises(ElfError, match="in no loaded segment"):
+        write_elf([segment], BASE + len(CODE))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

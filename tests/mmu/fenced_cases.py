@@ -163,7 +163,7 @@ class Writer:
         if self.choose.random() < 0.25:
             old = self.entries[space.middle(page)]
             if self.choose.random() < 0.6:
-                value = entry(self.choose.choice(BIG), flags(self.choose, False))
+                value = entry(self.choose.choice(BIG), flags(self.choose, False) | R)
             else:
                 value = entry(space.table(3 + (page[0] == 5)), V)
             self.store(space.middle(page), value)

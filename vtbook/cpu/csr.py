@@ -145,6 +145,7 @@ for _row, _csr in enumerate(TABLE, 1):
     ONES[_row] = _signed(_csr.constant)
 KIND[0] = ABSENT
 SATP, STIMECMP, MIE_CSR = (BY_NAME[name].number for name in ("satp", "stimecmp", "mie"))
+MENVCFG = BY_NAME["menvcfg"].number
 MEPC, SEPC = BY_NAME["mepc"].number, BY_NAME["sepc"].number
 MEDELEG, MIDELEG = BY_NAME["medeleg"].number, BY_NAME["mideleg"].number
 PMPCFG = offset("pmpcfg")
@@ -256,7 +257,7 @@ def write_csr(h, number, new):
         if number == MIE_CSR and not has_supervisor(h):
             mask = mask & 0x888
         set_word(h, where, (old & ~mask) | (new & mask))
-        if kind != FIELD or number == MIE_CSR or number == MIDELEG:
+        if kind != FIELD or number in (MIE_CSR, MIDELEG, MENVCFG):
             resync(h)
     if kind in (FLOAT, FCSR):
         h.mstatus = h.mstatus | FS

@@ -38,7 +38,8 @@ def allows(h, first, size, access, mode):
             start = (address & ~ones) << 2
             end = start + ((ones + 1) << 2)
         below = address
-        if kind != 0 and first < end and first + size > start:
+        matches = kind != 0 and start < end  # a range that ends before it begins has no bytes
+        if matches and first < end and first + size > start:
             if first < start or first + size > end:
                 return False
             if mode == 3 and entry & 0x80 == 0:

@@ -60,7 +60,7 @@ def take_trap(h, cause, value):
         return _take_in_supervisor(h, cause, value)
     base = h.mtvec & ~3
     target = base + select((h.mtvec & 1 == 1) & (cause < 0), 4 * (cause & 0xFFF), 0)
-    if h.mtvec == 0 or (h.pc == target and h.mode == 3):
+    if h.mtvec == 0 or (h.pc == target and h.mode == 3 and cause >= 0):
         return False
     status = h.mstatus
     enabled = select(status & 8 != 0, 1 << 7, 0)
@@ -77,7 +77,7 @@ def _take_in_supervisor(h, cause, value):
     """The same for S mode: sepc, scause, stval, and SIE, SPIE, SPP of mstatus (12.1.1)."""
     base = h.stvec & ~3
     target = base + select((h.stvec & 1 == 1) & (cause < 0), 4 * (cause & 0xFFF), 0)
-    if h.pc == target and h.mode == 1:
+    if h.pc == target and h.mode == 1 and cause >= 0:
         return False
     status = h.mstatus
     enabled = select(status & 2 != 0, 1 << 5, 0)

@@ -67,6 +67,10 @@ class Segment:
         """The first address after the segment."""
         return self.address + self.size
 
+    def holds(self, address: int) -> bool:
+        """Whether this physical address is in the segment."""
+        return self.address <= address < self.end
+
     @property
     def permissions(self) -> str:
         """``r-x`` and the like."""
@@ -314,20 +318,19 @@ class _Reader:
             )
         return Segment(address, segment.data, segment.size, segment.flags, virtual)
 
-    def entry(self, virtual: int, segments: list[Segment]) -> int:
-        """The entry as a physical address: ``e_entry`` is a virtual one."""
-        for segment in segments:
-            if 0 <= virtual - segment.virtual_address < segment.size:
-                physical = virtual - segment.virtual_address + segment.address
-                if physical & 1:
-                    self.fail(
-                        f"the entry {physical:#x} is odd, but instructions are at even places"
-                    )
-                return physical
-        self.fail(
-            f"the entry {virtual:#x} is in no loaded segment",
-            "name the first instruction _start, or link with -e",
-        )
+    def entry(self, address: int, segments: list[Segment]) -> int:
+        """The entry as a physical address: ``e_entry`` is a virtual one, or physical in kernels."""
+        places = [part.address + address - part.virtual_address for part in segments]
+        inside = [p for p, part in zip(places, segments, strict=True) if part.holds(p)]
+        physical = inside[0] if inside else address
+        if not any(part.holds(physical) for part in segments):
+            self.fail(
+                f"the entry {address:#x} is in no loaded segment",
+                "name the first instruction _start, or link with -e",
+            )
+        if physical & 1:
+            self.fail(f"the entry {physical:#x} is odd, but instructions are at even places")
+        return physical
 
     def refuse_dynamic(self, programs: np.ndarray) -> None:
         advice = "link it with -static -no-pie"

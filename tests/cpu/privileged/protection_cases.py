@@ -60,7 +60,10 @@ def entries(choose: random.Random, base: int, lock: float = 0) -> tuple[dict[str
         locked = LOCK if choose.random() < lock else 0
         config |= (kind | rights | locked) << (8 * n)
         where = choose.choice((base, base + 16, base + 64, base + 0x1000))
-        value = csrs[f"pmpaddr{n}"] = address_of(choose, kind, where)
+        value = address_of(choose, kind, where)
+        if kind == TOR and n and choose.random() < 0.3:
+            value = csrs[f"pmpaddr{n - 1}"]  # a range without bytes
+        csrs[f"pmpaddr{n}"] = value
         borders.append((value & ~(value ^ value + 1) if kind == NAPOT else value) << 2)
     for n in range(7, 16):
         csrs[f"pmpaddr{n}"] = EVERYTHING

@@ -59,6 +59,8 @@ park:
         wfi
         j       park
 alone:
+        li      t5, -1
+        csrw    stimecmp, t5
 {clear}
 next:
         li      t6, {vectors:#x}

@@ -181,6 +181,8 @@ def interrupts(seed: int, count: int):
             _wait(csrs, mode, choose)
             msip = msip or mode != U
             csrs["mepc"] = waiting
+        elif mode == S and choose.random() < 0.3:
+            csrs["mepc"] = S_VECTORS  # at the first instruction of the handler itself
         note = f"mode {mode} msip {msip} timer {timer} {timer_of_s}"
         cases.append(Case(csrs, {}, traps=3, msip=msip, mtimecmp=0 if timer else -1, note=note))
     return rig, cases, {CODE: code}
@@ -198,7 +200,7 @@ def _wait(csrs: dict[str, int], mode: int, choose: random.Random) -> None:
 
 
 def timers(seed: int, count: int):
-    """Timers that run out during a loop: a register counts how far it came.
+    """Interrupts that come during a loop: a register counts how far it came.
 
     The tick of the clock is a number of instructions, so this is for engines only.
     """
@@ -207,17 +209,22 @@ def timers(seed: int, count: int):
     cases, code = [], b""
     rounds = [word("addi", rd=20, rs1=20, imm=1), word("mul", rd=21, rs1=21, rs2=20)]
     hurry = [word("add", rd=22, rs1=22, rs2=21), word("xor", rd=23, rs1=23, rs2=22)]
+    sources = {
+        "mtimecmp": [word("sd", rs1=11, rs2=10)],
+        "stimecmp": [csr_op(BY_NAME["stimecmp"].number, 1, 0, 10)],
+        "msip": [word("sw", rs1=12, rs2=24), word("fence.i")],
+        "STCE": [csr_op(BY_NAME["menvcfg"].number, 1, 0, 13)],
+    }
     for _ in range(count):
-        by_s = choose.random() < 0.5
-        mode = S if by_s and choose.random() < 0.5 else M
+        source = choose.choice(list(sources))
+        mode = S if source == "stimecmp" and choose.random() < 0.5 else M
         loop = rounds + hurry * choose.randrange(4)
+        status, enable = ("sstatus", 2) if mode == S else ("mstatus", 8)
+        ask = [csr_op(BY_NAME[status].number, 6, 0, enable), *sources[source]]
         words = [
             csr_op(BY_NAME["time"].number, 2, 10, 0),
             word("addi", rd=10, rs1=10, imm=choose.randrange(-2, 9)),
-            csr_op(BY_NAME["stimecmp"].number, 1, 0, 10) if by_s else word("sd", rs1=11, rs2=10),
-            csr_op(
-                BY_NAME["sstatus" if mode == S else "mstatus"].number, 6, 0, 2 if mode == S else 8
-            ),
+            *choose.choice((ask, ask[1:] + ask[:1])),
             *loop,
             word("bltu", rs1=20, rs2=24, imm=-4 * len(loop)),
             *(4 * [ECALL]),
@@ -227,13 +234,13 @@ def timers(seed: int, count: int):
             "mepc": CODE + len(code),
             "mstatus": mode << 11,
             "mideleg": choose.choice((0, 0x20)) if mode == S else 0,
-            "mie": choose.choice((0xA0, 0xA0, 0)),
-            "menvcfg": STCE,
-            "stimecmp": -1,
+            "mie": choose.choice((0xA8, 0xA8, 0)),
+            "menvcfg": 0 if source == "STCE" else STCE,
+            "stimecmp": 0 if source == "STCE" else -1,
             "mcounteren": 7,
             "stvec": S_VECTORS | choose.getrandbits(1),
         }
-        x = {11: MTIMECMP, 21: 1, 24: choose.choice((3, 40))}
-        cases.append(Case(csrs, x, traps=3, note=f"mode {mode}, stimecmp {by_s}"))
+        x = {11: MTIMECMP, 12: CLINT, 13: STCE, 21: 1, 24: choose.choice((3, 41))}
+        cases.append(Case(csrs, x, traps=3, note=f"mode {mode}, {source}"))
         code += pack(words)
     return rig, cases, {CODE: code}

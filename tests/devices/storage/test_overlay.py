@@ -147,6 +147,15 @@ def test_commit_writes_the_changes_into_the_base(image, path, in_a_file):
             assert disk.read(0, SIZE) == b"later" + expected[5:]
 
 
+def test_a_file_that_was_closed_can_be_committed_later(image, path):
+    with Overlay(RawFile(image, read_only=True), path) as disk:
+        disk.write(0, b"changed")
+    with Overlay(RawFile(image), path) as disk:
+        disk.commit()
+    with open_disk(path) as disk:
+        assert disk.read(0, 8) == b"changed" + CONTENTS[7:8]
+
+
 def test_commit_needs_a_base_that_can_take_it():
     with overlay() as disk, pytest.raises(StorageError, match="open it for writing to commit"):
         disk.commit()
@@ -188,6 +197,24 @@ def test_one_damaged_header_does_not_matter(path, copy):
     overwrite(path, copy * 4096 + 100, b"damage")
     with overlay(path) as disk:
         assert disk.read(0, 4) == b"kept"
+
+
+@pytest.mark.parametrize("copy", [0, 1])
+def test_an_old_header_does_not_come_back(path, copy):
+    """After a crash between the two copies; the old one's journal is something else then."""
+    with overlay(path) as disk:
+        disk.write(0, b"old")
+    stale = path.read_bytes()[:4096]
+    with overlay(path) as disk:
+        disk.write(0, b"new")
+        disk.flush()
+        disk._file._compact()
+    overwrite(path, copy * 4096, stale)
+    overlay(path, read_only=True).close()
+    with overlay(path) as disk:
+        assert disk.read(0, 3) == b"new"
+        header = path.read_bytes()[: 2 * 4096]
+        assert header[:4096] == header[4096:] != stale
 
 
 def test_both_headers_are_never_on_their_way_to_the_disk_at_once(path, monkeypatch):

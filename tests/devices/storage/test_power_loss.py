@@ -99,6 +99,35 @@ def run(recorder, disk, chooser, steps):
     return states
 
 
+def live_and_die(recorder, chooser, path, image, base, *, steps, deaths):
+    """Use an overlay for a while; what several losses of power in this time may leave.
+
+    Yields the overlay's file, the base, and the contents that are allowed.
+    """
+    recorder.log = []
+    if image:
+        path.write_bytes(image)
+    disk = Overlay(RecordedDisk(recorder, base), path)
+    begin = 0 if image else len(recorder.log)
+    states = run(recorder, disk, chooser, steps)
+    disk.close()
+    log = recorder.log
+    syncs = [n for n in range(begin, len(log)) if log[n] == ("overlay", "sync")]
+    for death in range(deaths):
+        # Mostly just before a synchronization, when the most is on its way.
+        moment = max(chooser.choice(syncs) - chooser.choice([0, 0, 0, 1, 2]), begin)
+        if death % 4 == 3:
+            moment = chooser.randrange(begin, len(log) + 1)
+        done = log[:moment].count(("flush", "end"))
+        begun = log[:moment].count(("flush", "begin"))
+        recorder.log = log
+        yield (
+            recorder.after_power_loss("overlay", moment, chooser, image),
+            recorder.after_power_loss("base", moment, chooser, base),
+            states[done : begun + 1],
+        )
+
+
 @given(st.integers(0, 2**32), st.sampled_from([(1, 8), (1, 10**6), (16, 10**6)]))
 @settings(max_examples=20, deadline=None)
 def test_an_overlay_is_exactly_as_at_a_flush_after_a_power_loss(seed, sizes):
@@ -110,24 +139,12 @@ def test_an_overlay_is_exactly_as_at_a_flush_after_a_power_loss(seed, sizes):
         patch.setattr(cluster_file, "COMPACT_FROM", sizes[1])
         recorder = Recorder(patch)
         path = Path(folder) / "work.overlay"
-        disk = Overlay(RecordedDisk(recorder, BASE), path)
-        begin = len(recorder.log)
-        states = run(recorder, disk, chooser, steps=8)
-        disk.close()
-        log = recorder.log
-        syncs = [n for n in range(begin, len(log)) if log[n] == ("overlay", "sync")]
-        for turn in range(16):
-            # Mostly just before a synchronization, when the most is on its way.
-            moment = chooser.choice(syncs) - chooser.choice([0, 0, 0, 1, 2])
-            if turn % 4 == 0:
-                moment = chooser.randrange(begin, len(log) + 1)
-            done = log[:moment].count(("flush", "end"))
-            begun = log[:moment].count(("flush", "begin"))
-            path.write_bytes(recorder.after_power_loss("overlay", moment, chooser))
-            base = recorder.after_power_loss("base", moment, chooser, BASE)
-            recorder.log = []
-            check_and_go_on(path, base, states[done : begun + 1])
-            recorder.log = log
+        lives = list(live_and_die(recorder, chooser, path, b"", BASE, steps=8, deaths=10))
+        for image, base, _ in lives[:3]:  # and again, in the life after
+            lives += live_and_die(recorder, chooser, path, image, base, steps=2, deaths=4)
+        for image, base, allowed in lives:
+            path.write_bytes(image)
+            check_and_go_on(path, base, allowed)
 
 
 def check_and_go_on(path, base, allowed):

@@ -227,6 +227,8 @@ def test_the_filter_lets_in_what_the_driver_asks_for():
     assert card.command(0, 3, b"\1") == 0
     assert card.command(0, 5, b"\1") == 0
     assert let_in() == [MAC, other]
+    assert card.command(0, 4, b"\1") == 0
+    assert let_in() == []
     assert card.command(1, 1, other) == 0
     assert bytes(card.driver.config(i, 1) for i in range(6)) == other
     assert card.device.filtered > 0

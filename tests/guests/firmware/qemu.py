@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,9 +95,12 @@ def build_payload(compiler: str | Compiler = "auto") -> Path:
     )
 
 
-def run_payload(bios: str | Path, payload: Path, letter: str = "s", **options) -> Ended:
+def run_payload(
+    bios: str | Path, payload: Path, letter: str = "s", more: Sequence[str] = (), **options
+) -> Ended:
     """Run the program that makes every call; `letter` says how it ends."""
-    machine = Running("-bios", str(bios), "-kernel", str(payload), "-no-reboot", **options)
+    files = ["-bios", str(bios), "-kernel", str(payload)]
+    machine = Running(*files, "-no-reboot", *more, **options)
     machine.wait_for("reset of type 3")
     machine.type(letter)
     return machine.end()

@@ -7,7 +7,8 @@ import pytest
 from tests.guests.c_oracles import every_compiler, needs_compiler
 from tests.guests.firmware.qemu import Running, build_payload, needs_qemu, run_payload
 from vtbook.guests.firmware import build_firmware, firmware_image
-from vtbook.machine.devicetree import read_dtb
+from vtbook.machine.bootrom import boot_rom
+from vtbook.machine.devicetree import Node, cells64, read_dtb
 from vtbook.machine.firmware import FirmwareError, find_firmware
 
 pytestmark = [needs_qemu, needs_compiler]
@@ -129,6 +130,26 @@ def test_the_device_tree_says_that_its_memory_is_taken(output, tmp_path):
         assert after[path] == before[path], path
 
 
+@pytest.mark.parametrize("ours_is_there", [False, True])
+def test_memory_that_others_have_reserved_stays_so(payload, tmp_path, ours_is_there):
+    """The node goes beside those that are there; after a reset that keeps RAM it is one of them."""
+    path = tmp_path / "virt.dtb"
+    command = ["qemu-system-riscv64", "-M", f"virt,dumpdtb={path}"]
+    subprocess.run(command, check=True, capture_output=True)
+    tree = read_dtb(path.read_bytes())
+    name, size = ("firmware@80000000", 0x4_0000) if ours_is_there else ("other@87000000", 0x1000)
+    other = Node.of(name, reg=cells64(int(name[-8:], 16), size), **{"no-map": True})
+    cells = {"#address-cells": 2, "#size-cells": 2}
+    tree.root.children.insert(1, Node.of("reserved-memory", other, ranges=True, **cells))
+    path.write_bytes(bytes(tree))
+    ended = run_payload(firmware_image(), payload, more=["-dtb", str(path)])
+    seen = read_dtb(bytes.fromhex(next(x for x in ended.lines if x.startswith("dtb: "))[5:]))
+    names = [child.name for child in seen["/reserved-memory"].children]
+    assert names == list(dict.fromkeys([name, "firmware@80000000"]))
+    assert seen["/reserved-memory/firmware"].cells64("reg") == [0x8000_0000, 0x4_0000]
+    assert seen["/chosen"].text("stdout-path") == tree["/chosen"].text("stdout-path")
+
+
 @pytest.mark.parametrize(
     ("letter", "code"), [("s", 0), ("f", 1), ("o", 0), ("c", 0), ("w", 0)], ids=list("sfocw")
 )
@@ -159,8 +180,6 @@ def test_without_something_to_start_it_says_so_and_ends():
 
 @pytest.mark.parametrize("wanted", [0, 2])
 def test_the_boot_rom_can_choose_the_boot_hart_and_silence(wanted, payload, tmp_path):
-    from vtbook.machine.bootrom import boot_rom
-
     place = 0x8700_0000
     rom = tmp_path / "rom.bin"
     entry, tree = 0x8000_0000, 0x87E0_0000
@@ -168,17 +187,9 @@ def test_the_boot_rom_can_choose_the_boot_hart_and_silence(wanted, payload, tmp_
         boot_rom(entry, tree, next_address=0x8020_0000, boot_hart=wanted, options=1, base=place)
     )
     loaded = ["-device", f"loader,file={rom},addr={place:#x},force-raw=on"]
-    loaded += ["-device", f"loader,file={payload}"]
-    for hart in range(4):
+    for hart in range(3):
         loaded += ["-device", f"loader,addr={place:#x},cpu-num={hart}"]
-    ended = run_payload_from(firmware_image(), loaded)
+    ended = run_payload(firmware_image(), payload, more=loaded, harts=3)
     assert f"own: boot hart: {wanted}" in ended.lines
     assert "vtbook firmware" not in ended.text
     assert ended.code == 0
-
-
-def run_payload_from(bios, loaded):
-    machine = Running("-bios", str(bios), *loaded, "-no-reboot", harts=4)
-    machine.wait_for("reset of type 3")
-    machine.type("s")
-    return machine.end()

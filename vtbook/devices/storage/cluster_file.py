@@ -110,8 +110,11 @@ class ClusterFile:
         """
         file = HostFile(path, writable=writable)
         try:
-            opened = cls(file, _read_header(file), sync)
+            copies = _read_headers(file)
+            opened = cls(file, _newest(file, copies), sync)
             opened._load()
+            if writable:
+                opened._repair_headers(copies)
         except BaseException:
             file.close()
             raise
@@ -144,6 +147,14 @@ class ClusterFile:
             raise StorageError(f"{self.file.path}: is damaged or cut off; use a copy of the file")
         self._end = max(used) + 1
         self._sort_free(used)
+
+    def _repair_headers(self, copies: list[Header | None]) -> None:
+        """Make both copies equal after a crash between them: what the old one names may go now."""
+        block = self.header.encode(str(self.file.path))
+        for copy, header in enumerate(copies):
+            if header != self.header:
+                self.file.write_at(copy * BLOCK, block)
+                self._wait_for_disk()
 
     def _sort_free(self, used: set[int]) -> None:
         """Find the free blocks, and those of them that make a segment."""
@@ -327,7 +338,7 @@ class ClusterFile:
         """Write the journal anew: one transaction of all that is in the map."""
         old, before = self.journal, (self._end, list(self._free_segments))
         journal = Journal(self.header.key, os.urandom(CHECK), [self._new_segment()])
-        header = replace(self.header, journal=journal.segments[0], start=journal.check)
+        header = replace(self.header, journal=journal.segments[0], start=journal.check, end=OPEN)
         if self.map:
             try:
                 self._write_journal(journal, sorted(self.map.items()))
@@ -374,23 +385,23 @@ def _give_name(beside: Path, path: Path) -> None:
         raise StorageError(f"{path}: cannot be made ({error.strerror})", error.errno) from None
 
 
-def _read_header(file: HostFile) -> Header:
-    """The newer of the whole copies.
+def _read_headers(file: HostFile) -> list[Header | None]:
+    """Both copies of the header; None for one that is not whole.
 
     Raises:
-        StorageError: none is whole.
+        StorageError: this is no overlay at all.
     """
     start = file.read_at(0, min(file.size, 2 * BLOCK))
-    copies = [
-        header
-        for at in (0, BLOCK)
-        if (header := Header.decode(start[at : at + BLOCK], str(file.path))) is not None
-    ]
-    if copies:
-        return max(copies, key=lambda header: header.generation)
-    if MAGIC in (start[: len(MAGIC)], start[BLOCK : BLOCK + len(MAGIC)]):
+    if MAGIC not in (start[: len(MAGIC)], start[BLOCK : BLOCK + len(MAGIC)]):
+        raise StorageError(f"{file.path}: is not an overlay; give a file that an Overlay has made")
+    return [Header.decode(start[at : at + BLOCK], str(file.path)) for at in (0, BLOCK)]
+
+
+def _newest(file: HostFile, copies: list[Header | None]) -> Header:
+    whole = [header for header in copies if header is not None]
+    if not whole:
         raise StorageError(f"{file.path}: the header is damaged; use a copy of the file")
-    raise StorageError(f"{file.path}: is not an overlay; give a file that an Overlay has made")
+    return max(whole, key=lambda header: header.generation)
 
 
 def read_base(path: Path) -> Base | None:
@@ -399,6 +410,6 @@ def read_base(path: Path) -> Base | None:
     try:
         if file.size < len(MAGIC) or file.read_at(0, len(MAGIC)) != MAGIC:
             return None
-        return _read_header(file).base
+        return _newest(file, _read_headers(file)).base
     finally:
         file.close()

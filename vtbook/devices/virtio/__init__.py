@@ -38,12 +38,14 @@ from vtbook.devices.virtio.console import VirtioConsole
 from vtbook.devices.virtio.device import VirtioDevice
 from vtbook.devices.virtio.entropy import VirtioEntropy
 from vtbook.devices.virtio.net import VirtioNet
+from vtbook.devices.virtio.ninep import Virtio9P
 from vtbook.devices.virtio.queue import Buffer, QueueError, Virtqueue
 from vtbook.devices.virtio.transport import VirtioMmio
 
 __all__ = [
     "Buffer",
     "QueueError",
+    "Virtio9P",
     "VirtioBalloon",
     "VirtioBlock",
     "VirtioConsole",

@@ -218,10 +218,9 @@ class VirtioNet(VirtioDevice):
         if is_group(destination):
             everyone = self.all_multicast or self.multicast_overflow
             return not self.no_multicast and (everyone or destination in self.multicast)
-        if destination == self.address:
-            return True
         everyone = self.all_unicast or self.unicast_overflow
-        return not self.no_unicast and (everyone or destination in self.unicast)
+        known = destination == self.address or destination in self.unicast
+        return not self.no_unicast and (everyone or known)
 
     def _deliver(self, queue: Virtqueue) -> None:
         """Put frames that wait into buffers, as long as there are enough (5.1.6.4)."""

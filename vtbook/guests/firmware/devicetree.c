@@ -10,6 +10,7 @@ enum { MAGIC = 0, TOTAL_SIZE, STRUCTURE, STRINGS, STRINGS_SIZE = 8, STRUCTURE_SI
 enum { BEGIN_NODE = 1, END_NODE, PROP, NOP, END = 9 };
 #define TREE_MAGIC 0xd00dfeed
 #define MOST_DEPTH 16
+#define OUR_NODE "firmware@80000000"
 
 struct board board;
 
@@ -72,6 +73,7 @@ static void note_node(const struct node *node, const struct node *parent) {
         if (lists(node->isa, node->isa_size, "svadu") && !lists(node->isa, node->isa_size, "svade"))
             board.hardware_updates = true;
     }
+    if (same(node->name, OUR_NODE)) board.is_reserved = true;
     if (is_compatible(node, "ns16550a") && !board.uart) board.uart = base;
     if (is_compatible(node, "riscv,clint0")) board.clint = base;
     if (is_compatible(node, "sifive,test0")) board.finisher = base;
@@ -161,13 +163,15 @@ static void insert(char *tree, uint32_t at, const void *data, uint32_t size) {
 }
 
 // Write a node below /reserved-memory, so that no kernel uses or maps the firmware's memory
-// (Linux, Documentation/arch/riscv/boot.rst).  The new strings follow the old ones.
+// (Linux, Documentation/arch/riscv/boot.rst).  The new strings follow the old ones.  After a reset
+// that keeps RAM the node is there already.
 bool reserve_firmware(void *where) {
     static const char names[] = "#address-cells\0#size-cells\0ranges\0reg\0no-map";
     enum { ADDRESS_CELLS = 0, SIZE_CELLS = 15, RANGES = 27, REG = 34, NO_MAP = 38 };
     char *tree = where;
     uint32_t *header = where;
     bool found;
+    if (board.is_reserved) return true;
     uint32_t at = walk(tree, "reserved-memory", &found, false);
     uint32_t strings = big_endian(header[STRINGS]), names_at = big_endian(header[STRINGS_SIZE]);
     if (at == 0 || strings < at) return false;
@@ -179,7 +183,7 @@ bool reserve_firmware(void *where) {
         property(&patch, names_at + SIZE_CELLS, (uint32_t[]){2}, 1);
         property(&patch, names_at + RANGES, NULL, 0);
     }
-    begin(&patch, "firmware@80000000");
+    begin(&patch, OUR_NODE);
     property(&patch, names_at + REG, (uint32_t[]){0, 0x80000000, 0, FIRMWARE_SIZE}, 4);
     property(&patch, names_at + NO_MAP, NULL, 0);
     word(&patch, END_NODE);

@@ -48,7 +48,7 @@ no_place:
 
         .data
         .balign 8
-        .globl  board_is_ready
+        .globl  lottery, board_is_ready
 lottery:        .word 0                 # not in .bss: the winner clears that
 board_is_ready: .word 0
 

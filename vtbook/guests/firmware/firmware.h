@@ -117,6 +117,7 @@ struct board {
     uint64_t uart, clint, finisher; // addresses; 0 if there is none
     uint64_t harts;                 // bit n: there is a hart n
     bool hardware_updates;          // the harts shall set A and D in page tables (Svadu)
+    bool is_reserved;               // the tree says already that our memory is taken
 };
 extern struct board board;
 
@@ -143,7 +144,7 @@ __attribute__((noreturn)) void wait_to_be_started(void);
 __attribute__((noreturn)) void go(struct hart *self);
 void sleep_until_interrupt(void);
 
-// ---- traps (entry.S, trap.c) ----
+// ---- reset and traps (entry.S, trap.c) ----
 
 // What a trap leaves on the stack.
 struct frame {
@@ -155,6 +156,7 @@ void handle_trap(struct frame *frame, uint64_t cause, uint64_t value);
 __attribute__((noreturn)) void enter(uint64_t hart, uint64_t opaque, uint64_t address,
                                      uint64_t mode);
 extern char firmware_start[];
+extern volatile uint32_t lottery, board_is_ready;
 
 // ---- one hart to another (ipi.c) ----
 

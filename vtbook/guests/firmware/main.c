@@ -9,8 +9,6 @@ struct dynamic_info {
 #define DYNAMIC_MAGIC 0x4942534f // "OSBI"
 enum { NO_BANNER = 1 };          // in options
 
-extern volatile uint32_t board_is_ready;
-
 // A copy of what a2 points to, if it is such a record; a2 may be anything.
 static struct dynamic_info read_info(uint64_t address) {
     struct dynamic_info info = {.next_mode = SUPERVISOR, .boot_hart = -1};

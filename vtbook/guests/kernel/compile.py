@@ -18,7 +18,7 @@ from vtbook.guests.kernel.images import HERE, RAMDISK_SIZE
 from vtbook.guests.kernel.mkfs import make_file_system, read_folder
 
 MARCH = "rv64imac_zicsr_zifencei"
-RAMDISK_INODES = 256
+RAMDISK_INODES = 128
 
 SYSTEM, USER, SHARED, FILES = (HERE / name for name in ("system", "user", "shared", "files"))
 
@@ -27,6 +27,7 @@ _FLAGS = (
     "-Wall",
     "-Wextra",
     "-Werror",
+    "-Wframe-larger-than=1200",
     "-g0",
     "-ffreestanding",
     "-fno-builtin",

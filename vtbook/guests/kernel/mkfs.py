@@ -74,7 +74,21 @@ class Superblock:
             raise FileSystemError(
                 f"the file system has {found.blocks} blocks, the disk only {len(image) // BLOCK}"
             )
+        if not found.is_sound():
+            raise FileSystemError("the superblock is damaged: its parts overlap or are too small")
         return found
+
+    def is_sound(self) -> bool:
+        """Say whether the parts follow each other, and each is large enough (as disk.c does)."""
+        return (
+            self.log_start >= 1
+            and self.log_blocks in (0, 1 + LOG_CAPACITY)
+            and self.inode_start >= self.log_start + self.log_blocks
+            and self.inodes > ROOT
+            and self.bitmap_start >= self.inode_start + -(-self.inodes // _INODES_PER_BLOCK)
+            and self.data_start >= self.bitmap_start + -(-self.blocks // (BLOCK * 8))
+            and self.data_start <= self.blocks <= MOST_BLOCKS
+        )
 
     def pack(self) -> bytes:
         """Return the bytes on the disk."""

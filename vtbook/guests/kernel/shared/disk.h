@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-enum { BLOCK_SIZE = 1024 };
+enum { BLOCK_SIZE = 1024, MOST_BLOCKS = 32 * 8 * BLOCK_SIZE };  // a bitmap of 32 blocks
 
 #define DISK_MAGIC 0x3153466b6f6f4274ULL  // "tBookFS1"
 

@@ -76,21 +76,16 @@ void console_foreground(int group) {
     unlock(&console.lock);
 }
 
-// Copy at most a line.  The lock is not held while a program's memory is touched.
-static uint64_t take_line(char *to, uint64_t size, bool *end) {
+// Copy at most a line.  ctrl-D ends one without being part of it: an empty line, the
+// end of the input, if nothing stands before it.
+static uint64_t take_line(char *to, uint64_t size) {
     uint64_t count = 0;
-    *end = false;
-    while (count < size && console.taken != console.complete && !*end) {
+    bool end = false;
+    while (count < size && console.taken != console.complete && !end) {
         char c = console.text[console.taken % SIZE];
-        if (c == CONTROL('D')) {
-            *end = true;
-            if (count > 0) break;  // first what stands before it; then, once, the end
-            console.taken++;
-            break;
-        }
-        to[count++] = c;
         console.taken++;
-        if (c == '\n') *end = true;
+        if (c != CONTROL('D')) to[count++] = c;
+        end = c == '\n' || c == CONTROL('D');
     }
     return count;
 }
@@ -98,7 +93,6 @@ static uint64_t take_line(char *to, uint64_t size, bool *end) {
 // Read from the line that is typed: its bytes, 0 at ctrl-D, or -EINTR, -EFAULT.
 int64_t console_read(uint64_t to, uint64_t size) {
     char line[SIZE];
-    bool end;
     struct process *process = current_process();
     if (size > SIZE) size = SIZE;
     lock(&console.lock);
@@ -109,7 +103,7 @@ int64_t console_read(uint64_t to, uint64_t size) {
         }
         sleep_on(&console, &console.lock);
     }
-    uint64_t count = take_line(line, size, &end);
+    uint64_t count = take_line(line, size);
     unlock(&console.lock);
     if (copy_out(&process->space, to, line, count) != 0) return -EFAULT;
     return (int64_t)count;

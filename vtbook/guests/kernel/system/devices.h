@@ -18,7 +18,7 @@ struct board {
     int plic_contexts[MAX_HARTS];  // of S mode on each hart
     uint64_t virtio[MAX_VIRTIO], virtio_interrupts[MAX_VIRTIO];
     int virtio_count;
-    char command_line[256];  // /chosen bootargs
+    char command_line[1024];  // /chosen bootargs
 };
 
 extern struct board board;

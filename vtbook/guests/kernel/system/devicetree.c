@@ -124,6 +124,12 @@ static void note_node(struct node *node, int depth) {
     }
 }
 
+static void note_command_line(struct value value) {
+    if (value.size >= sizeof board.command_line)
+        panic("the boot command line has %u bytes, which is too long", value.size);
+    memcpy(board.command_line, value.bytes, value.size);
+}
+
 static void note_property(struct node *node, const char *name, struct value value) {
     if (strcmp(name, "#address-cells") == 0) node->address_cells = (uint32_t)number(value);
     else if (strcmp(name, "#size-cells") == 0) node->size_cells = (uint32_t)number(value);
@@ -134,8 +140,7 @@ static void note_property(struct node *node, const char *name, struct value valu
     else if (strcmp(name, "status") == 0) node->status = value;
     else if (strcmp(name, "phandle") == 0) node->handle = value;
     else if (strcmp(name, "timebase-frequency") == 0) board.clock_frequency = number(value);
-    else if (strcmp(name, "bootargs") == 0 && value.size < sizeof board.command_line)
-        memcpy(board.command_line, value.bytes, value.size);
+    else if (strcmp(name, "bootargs") == 0) note_command_line(value);
 }
 
 // The PLIC's contexts are numbered in the order of this list: pairs of a hart's

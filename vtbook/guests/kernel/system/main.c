@@ -16,8 +16,6 @@ int hart_count = 1;
 
 extern char kernel_end[], entry_of_others[];
 
-static void set_thread_pointer(struct hart *hart) { __asm__ volatile("mv tp, %0" ::"r"(hart)); }
-
 // ---- harts ----
 
 // The hart that boots becomes number 0, whatever the machine calls it.
@@ -116,7 +114,7 @@ static void open_console(struct process *process) {
 // The first process, in the kernel: mount the disk, open the console, and become
 // init.  init=, run= and root= come from the boot command line.
 void become_init(void) {
-    static char program[MAX_PATH] = "/bin/init", line[256], root[16];
+    static char program[MAX_PATH] = "/bin/init", line[512], root[16];
     struct process *process = current_process();
     find_option("init", program, sizeof program);
     find_option("root", root, sizeof root);

@@ -24,8 +24,7 @@ struct process *current_process(void) {
 // Go to the program, with the registers of the process's frame.
 static void enter_program(void) {
     interrupts_off();
-    __asm__ volatile("mv sp, %0\n\tj leave_trap" ::"r"(current_process()->frame) : "memory");
-    __builtin_unreachable();
+    leave_trap(current_process()->frame);
 }
 
 // A new process first runs here.  The scheduler holds process_lock.

@@ -83,4 +83,4 @@ void mutex_unlock(struct mutex *mutex);
 
 // ---- trap.S ----
 void switch_context(struct context *from, struct context *to);
-void leave_trap(void);
+void leave_trap(struct frame *frame) __attribute__((noreturn));

@@ -60,8 +60,12 @@ static inline void clear_software_interrupt(void) { csr_clear(sip, INTERRUPT_SOF
 // Counters that programs may read: cycle, time, instret.
 static inline void allow_user_counters(void) { csr_write(scounteren, 7); }
 
-// Where traps go, always through one entry ("direct").
-static inline void set_trap_entry(void (*entry)(void)) { csr_write(stvec, entry); }
+// Where traps go, always through one entry ("direct").  sscratch is 0 while the
+// kernel runs, see trap.S.
+static inline void set_trap_entry(void (*entry)(void)) {
+    csr_write(sscratch, 0);
+    csr_write(stvec, entry);
+}
 
 // Ticks of the platform's clock since it was started.
 static inline uint64_t read_time(void) { return csr_read(time); }
@@ -93,3 +97,4 @@ static inline void *thread_pointer(void) {
     __asm__ volatile("mv %0, tp" : "=r"(value));
     return value;
 }
+static inline void set_thread_pointer(void *value) { __asm__ volatile("mv tp, %0" ::"r"(value)); }

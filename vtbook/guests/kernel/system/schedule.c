@@ -70,6 +70,7 @@ void scheduler(void) {
     for (;;) {
         interrupts_off();
         lock(&process_lock);
+        hart->idle = false;
         struct process *process;
         while ((process = take_ready())) run(hart, process);
         use_page_table(hart, kernel_table_root());

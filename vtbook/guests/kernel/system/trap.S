@@ -47,11 +47,13 @@ trap_entry:
         ld      tp, FRAME_HART(sp)
 2:      mv      a0, sp
         call    trap
+        mv      a0, sp
 
-# Go back to where a frame at sp says; interrupts are off.  A new process begins
-# here, too.
+# leave_trap(frame): go back to where the frame says; interrupts are off.  A new
+# process begins here, too.
         .globl  leave_trap
 leave_trap:
+        mv      sp, a0
         ld      t0, FRAME_STATUS(sp)
         andi    t1, t0, STATUS_SPP
         bnez    t1, 3f                  # the kernel keeps its tp: it may have changed harts

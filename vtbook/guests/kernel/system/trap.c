@@ -28,7 +28,6 @@ static void set_next_tick(void) {
 
 // Take interrupts on this hart from now on, the clock's first of all.
 void traps_on(void) {
-    csr_write(sscratch, 0);
     set_trap_entry(trap_entry);
     allow_user_counters();
     plic_init_hart();

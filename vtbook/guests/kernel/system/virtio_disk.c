@@ -216,8 +216,9 @@ static void show(uint16_t old) {
 static void wait_for_all(void) {
     lock(&device.lock);
     while (used.index != device.index) {
-        if (get(STATUS) & NEEDS_RESET) panic("the disk's device has broken down");
         sleep_on(&device, &device.lock);
+        if (used.index != device.index && get(STATUS) & NEEDS_RESET)
+            panic("the disk's device has broken down");
     }
     unlock(&device.lock);
     device_fence();

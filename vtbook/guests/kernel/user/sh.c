@@ -215,7 +215,7 @@ static void run_line(const char *line) {
     static struct token tokens[MAX_WORDS];
     static struct command commands[MAX_STAGES];
     static char store[2 * MAX_LINE];
-    int count = cut(line, tokens, store), stages;
+    int count = strlen(line) < MAX_LINE ? cut(line, tokens, store) : -1, stages;
     if (count < 0) return complain("a quote is missing, or the line is too long");
     for (int at = 0; at < count; at++) {
         int taken = parse(tokens + at, count - at, commands, &stages);
@@ -249,5 +249,6 @@ int main(int argc, char *argv[]) {
         if (!read_line(&reader, line, sizeof line)) break;
         run_line(line);
     }
+    if (interactive) printf("\n");
     return last_status;
 }

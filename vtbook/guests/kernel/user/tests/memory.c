@@ -120,13 +120,21 @@ static void floating_point(void) {
     __asm__ volatile(".option push\n .option arch, +d\n fmv.d.x fa0, zero\n .option pop");
 }
 
-static int dive(int depth) {
+// Each level of the recursion has an array that the next one writes to.
+static void dive(int depth, volatile char *above) {
     volatile char room[1024];
-    room[0] = (char)depth;
-    return depth > 0 ? dive(depth - 1) + room[0] : 0;
+    room[0] = above[0];
+    if (depth > 0) dive(depth - 1, room);
+    above[1023] = room[1023];
 }
-static void deep_stack(void) { sink = (uint64_t)dive(50); }
-static void stack_overflow(void) { sink = (uint64_t)dive(1000); }
+static void deep_stack(void) {
+    volatile char room[1024];
+    dive(50, room);
+}
+static void stack_overflow(void) {
+    volatile char room[1024];
+    dive(1000, room);
+}
 
 static void forbidden_things_kill(void) {
     static void (*const bodies[])(void) = {
