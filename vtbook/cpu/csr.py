@@ -161,7 +161,7 @@ def check_access(h, number):
     """Trap as illegal if the CSR is absent, or not for this mode (privileged spec 2.1, 3.1.11)."""
     if KIND[ROW[number]] == ABSENT or h.mode < ((number >> 8) & 3):
         illegal(h)
-    if (number >> 8) & 3 == 1 or number == MEDELEG or number == MIDELEG:
+    if number >> 8 & 3 == 1 or number in (MEDELEG, MIDELEG):
         if not has_supervisor(h):
             illegal(h)
         if number == SATP and (h.mode == 1) & (h.mstatus & TVM != 0):
@@ -241,7 +241,7 @@ def write_csr(h, number, new):
         write_protected(h, number & 15, where, new & mask)
     elif kind != CONSTANT:
         old = word(h, where)
-        if number == MEPC or number == SEPC:  # no instruction begins between (3.1.14)
+        if number in (MEPC, SEPC):  # no instruction begins between (3.1.14)
             mask = mask & ~h.ialign
         if kind == STATUS:
             mask = mask | select(has_supervisor(h), STATUS_OF_S, 0)

@@ -23,10 +23,10 @@ from vtbook.cpu.decode_tables import (
     STOP,
     UNDECODED,
 )
-from vtbook.cpu.layout import EXECUTABLE, NEXT, PYTHON, TLB_ENTRIES, TRAP
+from vtbook.cpu.layout import EXECUTABLE, NEXT, PYTHON, TLB_ENTRIES
 from vtbook.cpu.lowering import peek8, peek16, peek32, peek64, poke8, poke16, poke32, poke64
-from vtbook.cpu.slow_memory import find_region, host_of, trap
 from vtbook.cpu.protection import allows
+from vtbook.cpu.slow_memory import find_region, host_of, trap
 from vtbook.cpu.translation import access_fault, translate
 from vtbook.isa.operations import sext16, sext32
 

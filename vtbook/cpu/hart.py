@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from vtbook.cpu import csr
-from vtbook.cpu.protection import allows
 from vtbook.cpu.layout import (
     ARCHITECTURAL,
     DEVICES,
@@ -22,6 +21,7 @@ from vtbook.cpu.layout import (
     WRITABLE,
     offset,
 )
+from vtbook.cpu.protection import allows
 from vtbook.cpu.translation import access_fault, effective_mode, is_translated, translate
 from vtbook.cpu.traps import Trap
 from vtbook.errors import VtbookError
@@ -47,7 +47,7 @@ class Registers:
     """A register file: item access in Python integers, wrapped to 64 bits when written."""
 
     def __init__(self, array: np.ndarray, zero: bool):
-        self._cells = (ctypes.c_int64 * len(array)).from_buffer(array)
+        self._cells = (ctypes.c_int64 * len(array)).from_buffer(array)  # type: ignore[arg-type]
         self._zero = zero
 
     def __getitem__(self, n: int) -> int:
@@ -90,16 +90,16 @@ class Hart:
 
     def __init__(self, isa: InstructionSet, number: int = 0):
         self.state = np.zeros(1, HART)
-        self.cells = _CELLS.from_buffer(self.state)
+        self.cells = _CELLS.from_buffer(self.state)  # type: ignore[arg-type]
         self.x = Registers(self.state["x"][0], zero=True)
         self.f = Registers(self.state["f"][0], zero=False)
         self.pmpcfg = Registers(self.state["pmpcfg"][0], zero=False)
         self.pmpaddr = Registers(self.state["pmpaddr"][0], zero=False)
         self.isa = isa
         self.memory: list[tuple[int, np.ndarray, int]] = []
-        self.bus: DeviceBus | None = None
+        self.bus: Any = None  # a `DeviceBus`
         self.events: list[tuple] = []
-        self.accesses: list[tuple] | None = None  # a list, to note loads and stores in
+        self.accesses: Any = None  # a list, to note loads and stores in
         self.mhartid = number
         self.reset()
 
@@ -127,6 +127,8 @@ class Hart:
         self.state["superpages"] = 0
 
     if TYPE_CHECKING:
+        device_count: int
+        watch_count: int
 
         def __getattr__(self, name: str) -> Any: ...
 

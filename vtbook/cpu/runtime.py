@@ -162,10 +162,10 @@ def service(h):
         remaining = h.left + sext16(peek16(h.slot + COUNT))
         h.pc = h.page_pc + ((h.slot - h.page_slots) >> 3)
     h.instret = h.target - remaining
-    moved = reason == LOOKUP or reason == SYNC
+    moved = reason in (LOOKUP, SYNC)
     if reason == DECODE:
         decode_chain(h, h.page_slots, h.slot)
-    elif reason == TRAP or reason == ILLEGAL:
+    elif reason in (TRAP, ILLEGAL):
         if reason == ILLEGAL:
             h.trap_cause = 2
         elif h.profile:

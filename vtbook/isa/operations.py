@@ -280,7 +280,7 @@ def flush_translations(h: Any, address: Any, everywhere: Any) -> None:
 
 
 @stateful
-def in_memory(h: Any, address: Any, need: Any) -> bool:
+def in_memory(h: Any, address: Any, need: Any) -> Any:
     """True if eight bytes at a physical address are in one region that allows the access."""
 
 

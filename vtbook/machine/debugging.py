@@ -47,11 +47,13 @@ class Debugging:
     _session: Session | None = None
 
     # what `Machine` adds
-    @property
-    def hart(self) -> Hart: ...
+    if TYPE_CHECKING:
 
-    @property
-    def instructions(self) -> int: ...
+        @property
+        def hart(self) -> Hart: ...
+
+        @property
+        def instructions(self) -> int: ...
 
     _explain: Callable[[Stop, int], Exit | None]
     _exit: Callable[..., Exit]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from vtbook.cpu import plain
@@ -31,6 +31,14 @@ class Engine(Protocol):
 
     def set_breakpoints(self, addresses: list[int]) -> None:
         """Stop before the instructions at these addresses."""
+
+    def count_instructions(self, on: bool) -> None:
+        """Count retired instructions by mnemonic in ``counts`` from now on, or stop counting."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Instructions by mnemonic."""
+        ...
 
 
 class PythonEngine:
@@ -65,7 +73,7 @@ class PythonEngine:
             executed += decoded is not None
             if self._counting and decoded is not None:
                 self.counts[decoded.instruction.name] += 1
-            events = ()
+            events: tuple = ()
             if h.events:
                 events, h.events[:] = tuple(h.events), []
             if trap is not None and trap.unhandled:

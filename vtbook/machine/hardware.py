@@ -164,9 +164,9 @@ class Hardware:
         if board.console:
             self._plug(VirtioConsole(self.console))
         if board.share is not None:
-            from vtbook.devices.virtio.ninep import Virtio9p
+            from vtbook.devices.virtio.ninep import Virtio9P
 
-            self._plug(Virtio9p(board.share, tag="host"))
+            self._plug(Virtio9P(board.share, tag="host"))
 
     def _plug(self, device: VirtioDevice) -> None:
         """Put a virtio device into the next free slot."""
@@ -179,8 +179,12 @@ class Hardware:
         """Let go of disks, networks and captures."""
         for port in self.ports.values():
             port.unplug()
-        for closing in (*self.networks.values(), *self._captures, *self.disks.values()):
-            closing.close()
+        for network in self.networks.values():
+            network.close()
+        for capture in self._captures:
+            capture.close()
+        for disk in self.disks.values():
+            disk.close()
 
     # -- wires ------------------------------------------------------------------------------
 

@@ -464,7 +464,7 @@ class Machine(Debugging):
     # -- snapshots --------------------------------------------------------------------------
 
     def snapshot(self, *, like: Snapshot | None = None) -> Snapshot:
-        """The whole state: harts, RAM, devices and disks. Pages equal to those of `like` are shared.
+        """The whole state: harts, RAM, devices, disks. Pages equal to those of `like` are shared.
 
         Raises:
             StorageError: a disk is a file that is written to; its past cannot be had again.
