@@ -55,7 +55,7 @@ def _come_near(machine: Machine) -> None:
     like = history.checkpoints[index - 1].snapshot
     present, at = machine.snapshot(like=like), before - NEAR
     history._reach(at)
-    fed = sum(entry.position <= at for entry in history.inputs)
+    fed = sum(position <= at for position, _ in history.inputs)
     near = Checkpoint(machine.snapshot(like=like), fed, fixed=False)
     history.checkpoints.insert(index, near)
     machine.put_state(present)
