@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from vtbook.guests import compile_c
-from vtbook.guests.compilers import Compiler
 
 HERE = Path(__file__).parent
 QEMU = shutil.which("qemu-system-riscv64")
@@ -82,12 +81,11 @@ class Running:
         self.process.stdout.close()
 
 
-def build_payload(compiler: str | Compiler = "auto") -> Path:
-    """The program that makes every call."""
+def build_payload(name: str = "payload") -> Path:
+    """A program for supervisor mode: the one that makes every call, or another of the folder."""
     folder = HERE / "payload"
     return compile_c(
-        [folder / "payload.c", folder / "start.S"],
-        compiler=compiler,
+        [folder / f"{name}.c", folder / "start.S"],
         march="rv64ima_zicsr_zifencei",
         flags=["-fno-builtin"],
         runtime=False,

@@ -172,6 +172,15 @@ def test_a_reboot_starts_again(payload):
     assert ended.text.count("vtbook firmware") == 2
 
 
+@pytest.mark.parametrize("cpu", ["rv64", "rv64,sstc=false,pmp=false,h=false"], ids=["all", "least"])
+def test_calls_that_nobody_should_make_do_no_harm(cpu):
+    """100,000 of them; it ends with 0 if the firmware still answers and the code is unchanged."""
+    hostile = build_payload("hostile")
+    ended = Running("-bios", str(firmware_image()), "-kernel", str(hostile), cpu=cpu).end()
+    assert ended.code == 0
+    assert "firmware:" not in ended.text
+
+
 def test_without_something_to_start_it_says_so_and_ends():
     ended = Running("-bios", str(firmware_image())).end()
     assert "firmware: nothing to start at 0x80200000: all is zero there" in ended.lines

@@ -57,6 +57,7 @@ PAGES = (
     ApiPage("vtbook.mmu", "Page tables and address translation"),
     ApiPage("vtbook.devices", "Devices"),
     ApiPage("vtbook.devices.storage", "What disks are kept in"),
+    ApiPage("vtbook.devices.network", "Networks that machines are plugged into"),
     ApiPage("vtbook.guests", "Guest programs and compilers"),
     ApiPage("vtbook.guests.firmware", "The book's firmware"),
     ApiPage("vtbook.guests.linux", "A small Linux for the machine"),
