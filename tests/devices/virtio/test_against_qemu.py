@@ -1,5 +1,6 @@
 """Our virtio-mmio and block device against QEMU's: the same registers, rings and requests."""
 
+import os
 import shutil
 import struct
 from itertools import pairwise
@@ -14,6 +15,7 @@ from tests.devices.virtio.test_queue import chains
 from vtbook.devices.storage import MemoryDisk
 from vtbook.devices.virtio import VirtioBlock, block
 
+FUZZ = int(os.environ.get("VTBOOK_FUZZ", "1"))
 QEMU = shutil.which("qemu-system-riscv64")
 pytestmark = pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 
@@ -103,7 +105,7 @@ READS += [d.QUEUE_PFN, d.PAGE_SIZE, d.QUEUE_SEL, d.QUEUE_NUM, d.QUEUE_DESC, d.GE
 
 
 @given(st.lists(WRITES, max_size=25), st.booleans())
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60 * FUZZ, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_registers_read_as_on_qemu(qemu, accesses, modern):
     """Status goes up as a driver may take it; what QEMU offers more than we do is left out."""
     drivers = both(qemu, start=False)
@@ -178,7 +180,7 @@ HOW = st.tuples(st.booleans(), st.lists(st.integers(1, 600), max_size=3))
 
 
 @given(st.lists(st.tuples(REQUESTS, HOW), min_size=1, max_size=12), st.booleans())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30 * FUZZ, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_same_requests_leave_the_same_memory(qemu, requests, event_idx):
     features = FEATURES if event_idx else FEATURES & ~d.EVENT_IDX
     drivers = both(qemu, features=features)

@@ -23,11 +23,16 @@ ROOT = 0
 
 
 class Client:
-    """Speaks 9P2000.L over the device's queue. `ok` wants an answer, `fails` an error number."""
+    """Speaks 9P2000.L over a device's queue: ours that shares `path`, or one that `driver` drives.
 
-    def __init__(self, path, *, attach=True, **options):
-        self.device = Virtio9P(path, **options)
-        self.driver = d.Driver(d.Board(self.device), features=~0)
+    `ok` wants an answer, `fails` an error number.
+    """
+
+    def __init__(self, path=None, *, driver=None, attach=True, **options):
+        if driver is None:
+            self.device = Virtio9P(path, **options)
+            driver = d.Driver(d.Board(self.device), features=~0)
+        self.driver = driver
         if attach:
             self.ok(100, struct.pack("<I", 65536) + name(b"9P2000.L"))
             self.ok(

@@ -102,6 +102,8 @@ class Folder:
         if flags & ~os.O_RDONLY:
             self._changes()
         if not path:
+            if flags & ~os.O_RDONLY:
+                raise refuse(errno.EISDIR)
             return os.dup(self._root)
         with self.directory(path[:-1]) as parent:
             _check_kind(os.stat(path[-1], dir_fd=parent, follow_symlinks=False))

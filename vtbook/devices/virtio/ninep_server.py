@@ -182,8 +182,9 @@ class Server:
 
     def _walk(self, m: _Message) -> bytes:
         number, new, count = m.take("IIH")
-        path = self._fid(number).path
-        if count > WALK_MAX:
+        fid = self._fid(number)
+        path = fid.path
+        if count > WALK_MAX or (new == number and fid.flags is not None):
             raise refuse(errno.EINVAL)
         names = [m.string() for _ in range(count)]
         qids: list[bytes] = []
@@ -241,7 +242,7 @@ class Server:
         number, offset, count = m.take("IQI")
         fid = self._fid(number)
         if fid.flags is None:
-            raise refuse(errno.EBADF)
+            raise refuse(errno.ENOTDIR)
         if fid.entries is None or offset == 0:
             fid.entries = [b".", b"..", *self.folder.entries(fid.path)]
         limit = self._limit(count)
@@ -261,7 +262,8 @@ class Server:
 
     def _getattr(self, m: _Message) -> bytes:
         number, _ = m.take("IQ")
-        s = self.folder.stat(self._fid(number).path)
+        fid = self._fid(number)
+        s = self.folder.stat(fid.path) if fid.file is None else os.fstat(fid.file)
         times = [part for ns in (s.st_atime_ns, s.st_mtime_ns, s.st_ctime_ns) for part in _time(ns)]
         return (
             pack("<Q", BASIC_ATTRIBUTES)
