@@ -18,12 +18,19 @@ needs_qemu = pytest.mark.skipif(
 
 
 def command(
-    command_line: str = "", *, harts: int = 1, disk: Path | None = None, exact: bool = False
+    command_line: str = "",
+    *,
+    harts: int = 1,
+    disk: Path | None = None,
+    exact: bool = False,
+    firmware: str | Path = "default",
+    memory: str = "64M",
 ) -> list[str]:
     """The command that boots the kernel; `exact` counts time in instructions."""
-    line = [QEMU, "-M", "virt", "-m", "64", "-smp", str(harts), "-kernel", str(kernel_image())]
+    line = [QEMU, "-M", "virt", "-m", memory, "-smp", str(harts), "-bios", str(firmware)]
     line += ["-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot"]
-    line += ["-append", command_line, "-global", "virtio-mmio.force-legacy=false"]
+    line += ["-kernel", str(kernel_image()), "-append", command_line]
+    line += ["-global", "virtio-mmio.force-legacy=false"]
     if exact:
         line += ["-icount", "shift=0,sleep=off"]
     if disk is not None:

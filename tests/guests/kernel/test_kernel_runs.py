@@ -7,6 +7,7 @@ import pytest
 
 from tests.guests.kernel.on_qemu import TIMEOUT, after_banner, boot, command, needs_qemu
 from vtbook.guests.compilers import find_compilers
+from vtbook.guests.firmware import firmware_image
 from vtbook.guests.kernel import (
     Disk,
     build_program,
@@ -47,6 +48,19 @@ def test_the_kernels_own_tests_pass_on_a_disk_and_leave_it_sound(harts, disk):
     assert Disk(image).files() == before
 
 
+@pytest.mark.parametrize("harts", [1, 4])
+def test_it_runs_on_the_books_firmware(harts):
+    output = boot("tests preemption bad_pointers; free", harts=harts, firmware=firmware_image())
+    assert "ALL TESTS PASSED\n" in output
+    assert re.search(rf"^harts +{harts}$", output, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("memory", "mebibytes"), [("16M", 16), ("2G", 2048)])
+def test_it_finds_how_much_memory_there_is(memory, mebibytes):
+    found = re.search(r"^memory +(\d+) KiB", boot("free; pages 1", memory=memory), re.MULTILINE)
+    assert 0.8 < int(found[1]) / 1024 / mebibytes < 1
+
+
 def test_a_failed_test_is_told(tmp_path):
     """The kernel's tests can fail: without /bin/echo some must."""
     path = tmp_path / "disk.img"
@@ -83,7 +97,7 @@ def test_a_workload_of_another_size_prints_something_else():
 
 def test_a_run_with_exact_time_is_the_same_twice():
     """Nothing the kernel does depends on a clock outside, or on memory it has not written."""
-    runs = [boot("tests preemption; ps; uptime; time cpu 10", exact=True) for _ in range(2)]
+    runs = [boot("cpu 20 & pages 3; sleep 2; ps; uptime; time cpu 10", exact=True) for _ in range(2)]
     assert runs[0] == runs[1]
     assert "ticks" in runs[0]
 

@@ -8,7 +8,7 @@
 #   PTE: 53..10 physical page, 7 D, 6 A, 5 G, 4 U, 3 X, 2 W, 1 R, 0 V
 
 #define KERNEL_OFFSET   0xffffffc000000000
-#define STACK_SIZE      8192
+#define STACK_SIZE      0x2000
 #define RAM_ENTRY(n)    ((2 + n) << 28 | 0xcf)  /* n GiB into RAM: D A X W R V */
 #define DEVICE_ENTRY    0xc7                    /* D A W R V */
 
@@ -22,7 +22,7 @@ entry:
 1:      sd      zero, 0(t0)             # both are multiples of 8, and differ
         addi    t0, t0, 8
         bltu    t0, t1, 1b
-        la      sp, boot_stack + STACK_SIZE
+        la      sp, hart_stacks + 2 * STACK_SIZE
         la      s1, kernel_main
         j       go_up
 
@@ -59,7 +59,10 @@ boot_table:
         .quad   RAM_ENTRY(0), RAM_ENTRY(1), RAM_ENTRY(2), RAM_ENTRY(3)
         .skip   8 * (256 - 6)
 
+# Of each hart: a stack for an emergency, then the stack of its scheduler.  An
+# address in the latter has bit 13 set, as in the stacks of processes; see trap.S.
         .section .stacks, "aw", @nobits
-        .balign 16
-boot_stack:
-        .skip   STACK_SIZE
+        .balign 2 * STACK_SIZE
+        .globl  hart_stacks
+hart_stacks:
+        .skip   2 * STACK_SIZE * 8

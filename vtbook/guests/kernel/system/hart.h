@@ -9,9 +9,10 @@
 enum { MAX_HARTS = 8 };
 
 struct hart {
-    int index;                // 0 is the one that booted
-    uint64_t id;              // the machine's number for it
-    struct process *current;  // what runs here, or NULL
+    uint64_t emergency_stack;  // its top; trap.S expects it here
+    int index;                 // 0 is the one that booted
+    uint64_t id;               // the machine's number for it
+    struct process *current;   // what runs here, or NULL
     struct context scheduler;
     uint64_t page_table;  // root in satp, physical
     int locks;            // spinlocks held here

@@ -14,7 +14,7 @@
 struct hart harts[MAX_HARTS];
 int hart_count = 1;
 
-extern char kernel_end[], entry_of_others[];
+extern char kernel_end[], entry_of_others[], hart_stacks[MAX_HARTS][STACK_STRIDE];
 
 // ---- harts ----
 
@@ -31,16 +31,15 @@ static void number_harts(uint64_t boot_id) {
     for (int i = 0; i < board.harts; i++) {
         harts[i].index = i;
         harts[i].id = board.hart_ids[i];
+        harts[i].emergency_stack = (uint64_t)hart_stacks[i] + STACK_SIZE;
     }
 }
 
 // Start the other harts one by one, so that they come in the same order each time.
 static void start_other_harts(void) {
     for (int i = 1; i < board.harts; i++) {
-        char *stack = page_new();
-        if (!stack) panic("no memory for the stack of hart %d", i);
-        uint64_t entry = to_physical(entry_of_others);
-        if (!sbi_start_hart(harts[i].id, entry, (uint64_t)(stack + PAGE_SIZE))) {
+        uint64_t entry = to_physical(entry_of_others), stack = (uint64_t)hart_stacks[i + 1];
+        if (!sbi_start_hart(harts[i].id, entry, stack)) {
             print("hart %lu does not start\n", harts[i].id);
             return;
         }

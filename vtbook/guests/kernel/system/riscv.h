@@ -67,6 +67,10 @@ static inline void set_trap_entry(void (*entry)(void)) {
     csr_write(stvec, entry);
 }
 
+// Where the last trap on this hart came from, and the address or instruction it is about.
+static inline uint64_t trap_pc(void) { return csr_read(sepc); }
+static inline uint64_t trap_value(void) { return csr_read(stval); }
+
 // Ticks of the platform's clock since it was started.
 static inline uint64_t read_time(void) { return csr_read(time); }
 

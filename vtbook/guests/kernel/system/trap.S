@@ -4,6 +4,9 @@
 # top of the process's kernel stack while it runs a program.  All registers go
 # into a struct frame (trap.h) on the kernel stack.  Interrupts are off from the
 # trap until trap() turns them on.
+#
+# Kernel stacks are so placed that bit 13 of each address in them is set, and not
+# set in the 8 KiB below.  So a stack that has no room left is noticed here.
 
 #define FRAME_SP        (8 * 2)
 #define FRAME_TP        (8 * 4)
@@ -26,7 +29,12 @@
 trap_entry:
         csrrw   sp, sscratch, sp
         bnez    sp, 1f                  # from a program: sp = its kernel stack
-        csrr    sp, sscratch            # from the kernel: on with the same stack
+        csrr    sp, sscratch            # from the kernel: on with the same stack,
+        addi    sp, sp, -FRAME_SIZE
+        srli    sp, sp, 13
+        andi    sp, sp, 1
+        beqz    sp, no_room             # if there is room on it
+        csrr    sp, sscratch
 1:      addi    sp, sp, -FRAME_SIZE
         .irp    n, ALL_BUT_SP_AND_TP
         sd      x\n, 8*\n(sp)
@@ -69,6 +77,10 @@ leave_trap:
         .endr
         ld      sp, FRAME_SP(sp)
         sret
+
+no_room:
+        ld      sp, 0(tp)               # the first field of struct hart
+        call    stack_overflow
 
 # switch_context(from, to): keep what a C function must not lose in *from, take
 # the same from *to, and return there.  struct context (process.h).

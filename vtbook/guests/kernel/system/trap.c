@@ -96,6 +96,11 @@ static void exception_of_kernel(struct frame *frame) {
           frame->value, frame->pc, frame->x[RA], this_hart()->index);
 }
 
+// Called by trap_entry on the emergency stack.
+void stack_overflow(void) {
+    panic("a kernel stack is full, at pc %lx, address %lx", trap_pc(), trap_value());
+}
+
 // Called by trap_entry, with interrupts off; returns with interrupts off.
 void trap(struct frame *frame) {
     bool from_program = !(frame->status & STATUS_SPP);

@@ -18,4 +18,5 @@ enum { RA = 1, SP = 2, A0 = 10, A1 = 11, A7 = 17 };  // in x[]
 
 void trap_entry(void);
 void trap(struct frame *frame);
+void stack_overflow(void);
 void traps_on(void);
