@@ -16,9 +16,11 @@ import pytest
 from tests.cpu.privileged.csr_cases import NUMBERS
 from tests.cpu.privileged.engines import ENGINES
 from tests.cpu.privileged.paging_cases import USER, A, D, R, V, W, X, entry
+from tests.cpu.privileged.protection_cases import entries
 from tests.cpu.privileged.words import ECALL, MRET, SRET, WFI, csr_op, word
 from tests.cpu.twins import FUZZ, state_of
 from tests.translator.random_words import register_value, words
+from vtbook.cpu.csr import BY_NAME
 from vtbook.cpu.hart import Hart
 from vtbook.cpu.interpreter import Stop
 from vtbook.cpu.layout import EXECUTABLE, READABLE, UNHANDLED, WRITABLE
@@ -117,9 +119,13 @@ class Engines:
             0x106: 7,
             0x30A: choose.getrandbits(1) << 63,
             0x180: satp(choose),
-            0x3B0: (1 << 54) - 1,
-            0x3A0: 0x1F,
         }
+        protected = {0x3B0: (1 << 54) - 1, 0x3A0: 0x1F}
+        if choose.random() < 0.4:
+            csrs, _ = entries(choose, DATA + choose.randrange(0, 0x1000, 4))
+            protected = {BY_NAME[name].number: value for name, value in csrs.items()}
+        writes |= protected
+        svade = choose.getrandbits(1)
         mode = choose.choice((3, 1, 1, 0))
         if mode == 0 and writes[0x180] >> 60:
             start += 0x4000_0000  # there U has the code
@@ -128,7 +134,7 @@ class Engines:
             self.memory[name][:] = memory
             hart.reset(start)
             hart.events.clear()
-            hart.pmp_entries = 16
+            hart.pmp_entries, hart.svade = 16, svade
             hart.__dict__["bus"] = Bytes()
             for field, value in fields.items():
                 if field[0] in "xf" and field[1:].isdigit():
