@@ -1,7 +1,8 @@
 """Guest programs: their sources, prebuilt images, and the way to compile more.
 
 `runtime/` is what stands under a C program on a bare machine, `programs/` holds programs that
-show something, `benchmarks/` programs that measure, `images/` all of them compiled.
+show something, `benchmarks/` programs that measure, `images/` all of them compiled. `firmware/`,
+`kernel/` and `linux/` are what a whole computer runs.
 """
 
 from vtbook.guests.catalog import BENCHMARKS, PROGRAMS, UnknownGuestError

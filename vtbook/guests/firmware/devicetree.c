@@ -75,7 +75,8 @@ static void note_node(const struct node *node, const struct node *parent) {
     }
     if (same(node->name, OUR_NODE)) board.is_reserved = true;
     if (is_compatible(node, "ns16550a") && !board.uart) board.uart = base;
-    if (is_compatible(node, "riscv,clint0")) board.clint = base;
+    if (is_compatible(node, "riscv,clint0") || is_compatible(node, "sifive,clint0"))
+        board.clint = base;
     if (is_compatible(node, "sifive,test0")) board.finisher = base;
 }
 
