@@ -92,6 +92,21 @@ def test_a_port_holds_so_many_frames_and_drops_the_rest():
     assert [x[0] for x in got] == [0, 1, 2]
 
 
+def test_frames_wait_while_the_device_cannot_take_them():
+    port = Station(1)
+    room = [2]
+    port.can_receive = lambda: len(port.got) < room[0]
+    for n in range(5):
+        port.offer(bytes([n]) * 14)
+    assert port.poll() == 2
+    assert (port.waiting, port.deadline()) == (3, None)
+    room[0] = 4
+    assert port.deadline() == 0
+    assert port.poll() == 2
+    port.reset()
+    assert port.waiting == 0
+
+
 def test_a_port_polls_what_arrives_while_it_polls_the_next_time():
     left, right = Station(1), Station(2)
     Cable(left, right)

@@ -367,7 +367,7 @@ def test_connections_are_limited(guest):
         ends = [guest.connect(GATEWAY, server.port, 1024 + n) for n in range(LIMITS[6] + 3)]
         guest.until(lambda: sum(end.error == "refused" for end in ends) == 3)
         assert len(guest.network.connections) == LIMITS[6]
-        guest.network.reset()
+        guest.port.reset()
         guest.port.poll()
         assert guest.network.connections == []
         assert {end.state for end in ends if end.error == "reset"} <= {State.CLOSED}

@@ -132,14 +132,31 @@ def test_a_frame_that_fits_no_buffer_is_dropped_and_the_buffer_serves_the_next()
     assert card.device.dropped == 1
 
 
-def test_frames_wait_for_buffers_up_to_a_limit():
+def test_frames_wait_for_buffers_in_the_card_and_then_in_the_port():
     card = Card(size=256)
     frames = [frame(struct.pack("<I", n)) for n in range(BACKLOG_LIMIT + 5)]
     card.arrive(*frames)
-    assert len(card.device.backlog) == BACKLOG_LIMIT
-    assert card.device.dropped == 5
+    port = card.device.port
+    assert (len(card.device.backlog), port.waiting) == (BACKLOG_LIMIT, 5)
+    assert port.deadline() is None  # nothing to do until there are buffers
+    woken = []
+    port.on_wake = lambda: woken.append(1)
     card.offer(*[64] * 256)
+    assert woken == [1]
+    assert port.deadline() == 0
     assert card.received() == frames[:BACKLOG_LIMIT]
+    card.driver.rewind()
+    card.offer(*[64] * 5)
+    port.poll()
+    assert card.received() == frames[BACKLOG_LIMIT:]
+    assert card.device.dropped == 0
+
+
+def test_a_frame_that_is_pressed_in_all_the_same_is_dropped():
+    card = Card()
+    for _ in range(BACKLOG_LIMIT + 1):
+        card.device.port.receive(frame())
+    assert card.device.dropped == 1
 
 
 def test_before_the_driver_is_ready_frames_are_lost():

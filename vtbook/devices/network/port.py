@@ -44,6 +44,9 @@ class Network(Protocol):
     def deadline(self) -> float | None:
         """Seconds until `poll` has something to do in any case; None if never."""
 
+    def reset(self, port: Port) -> None:
+        """The guest at `port` is at another moment now: break what it does not remember."""
+
     def detach(self, port: Port) -> None:
         """Forget `port`."""
 
@@ -55,6 +58,7 @@ class Port:
         name: for captures and error messages.
         network: what the other end is plugged into, or None.
         on_frame: the device: called with each frame that arrives.
+        can_receive: the device: whether it can take one more frame; until then frames wait.
         on_link: the device: called with True or False when the cable is plugged in or pulled.
         on_feed: called with what arrives before the device gets it; a machine logs it for replay.
         on_wake: called when it is worth calling `poll` soon, from any thread; it must not block.
@@ -69,6 +73,7 @@ class Port:
         self.limit = limit
         self.network: Network | None = None
         self.on_frame: Callable[[bytes], None] | None = None
+        self.can_receive: Callable[[], bool] | None = None
         self.on_link: Callable[[bool], None] | None = None
         self.on_feed: Callable[[bytes], None] | None = None
         self.on_wake: Callable[[], None] | None = None
@@ -117,7 +122,7 @@ class Port:
         self.receive(LINK_UP if up else LINK_DOWN)
 
     def poll(self, timeout: float = 0.0) -> int:
-        """Let the network work, then give the device every frame that waits.
+        """Let the network work, then give the device the frames that wait, as many as it takes.
 
         Args:
             timeout: seconds to wait if nothing is there yet.
@@ -127,14 +132,29 @@ class Port:
         """
         if self.network is not None:
             self.network.poll(0.0 if self._waiting else timeout)
-        count = len(self._waiting)
-        for _ in range(count):
+        count = 0
+        for _ in range(len(self._waiting)):
+            if not self._is_ready():
+                break
             self.receive(self._waiting.popleft())
+            count += 1
         return count
+
+    def _is_ready(self) -> bool:
+        return self.can_receive is None or self.can_receive()
+
+    def reset(self) -> None:
+        """The guest is at another moment now: it was switched on, or went back in time.
+
+        What waited is lost, and a `UserNetwork` breaks its connections.
+        """
+        self._waiting.clear()
+        if self.network is not None:
+            self.network.reset(self)
 
     @property
     def waiting(self) -> int:
-        """Frames that the next `poll` gives to the device, at least."""
+        """Frames that wait for `poll`."""
         return len(self._waiting)
 
     def filenos(self) -> list[int]:
@@ -143,7 +163,7 @@ class Port:
 
     def deadline(self) -> float | None:
         """Seconds after which `poll` should be called even if nothing becomes readable."""
-        if self._waiting:
+        if self._waiting and self._is_ready():
             return 0.0
         return self.network.deadline() if self.network is not None else None
 
@@ -202,6 +222,9 @@ class Cable:
     def deadline(self) -> float | None:
         """Never."""
         return None
+
+    def reset(self, port: Port) -> None:
+        """Nothing: a cable remembers nothing."""
 
     def detach(self, port: Port) -> None:
         """Nothing to forget: `Port.unplug` marks the end as pulled."""

@@ -234,6 +234,9 @@ class Switch:
         times = [slot.port.deadline() for slot in list(self._slots.values()) if slot.uplink]
         return min((time for time in times if time is not None), default=None)
 
+    def reset(self, port: Port) -> None:
+        """Nothing: the other machines' connections are their own."""
+
     def _wake_all(self) -> None:
         for slot in list(self._slots.values()):
             if not slot.uplink:

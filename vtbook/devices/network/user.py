@@ -140,10 +140,11 @@ class UserNetwork:
         """The rules in force."""
         return [listener.rule for listener in self._listeners]
 
-    def reset(self) -> None:
+    def reset(self, port: Port | None = None) -> None:
         """Break all connections, as when the cable is pulled; leases and forwards stay.
 
-        After a guest went back in time its connections are of another time than ours: do this.
+        After a guest went back in time its connections are of another time than ours. `Port.reset`
+        calls this.
         """
         with self._lock:
             self._nat.reset()

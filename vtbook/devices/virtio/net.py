@@ -93,6 +93,7 @@ class VirtioNet(VirtioDevice):
         self.mac = mac_bytes(mac)
         self.port = Port() if port is None else port
         self.port.on_frame, self.port.on_link = self._on_frame, self._on_link
+        self.port.can_receive = self._can_receive
         self.link_up = True
         self.power_on()
         self.reset()
@@ -164,6 +165,8 @@ class VirtioNet(VirtioDevice):
         """
         if queue.index == RECEIVE:
             self._deliver(queue)
+            if self.port.waiting:
+                self.port.wake()
         else:
             super().handle(queue)
 
@@ -196,6 +199,10 @@ class VirtioNet(VirtioDevice):
         self.port.send(frame)
 
     # -- receiving --------------------------------------------------------------------------
+
+    def _can_receive(self) -> bool:
+        """Whether a frame would not be lost for want of buffers; further ones wait in the port."""
+        return len(self.backlog) < BACKLOG_LIMIT
 
     def _on_frame(self, frame: bytes) -> None:
         """A frame arrives at the port."""
