@@ -16,7 +16,9 @@ import time
 import pytest
 
 from tests.devices.network.linux_peer import MAC, LinuxPeer, why_not
+from tests.devices.virtio import driver as d
 from vtbook.devices.network import Capture, Port, Switch, UserNetwork, describe
+from vtbook.devices.virtio import VirtioNet
 
 REASON = why_not()
 pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON or "never")
@@ -312,6 +314,90 @@ def test_two_kernels_talk_through_a_switch():
         ("52:54:00:00:00:02", "right"),
         (MAC, "left"),
     ]
+
+
+# -- through the rings of a virtio card ---------------------------------------------------------
+
+
+class CardDriver:
+    """A driver of our virtio card, between it and Linux: frames go through rings both ways."""
+
+    ENTRIES, ROOM = 64, 2048
+
+    def __init__(self, port, features):
+        self.device = VirtioNet(port)
+        board = d.Board(self.device)
+        self.driver = d.Driver(board, features=features, size=self.ENTRIES)
+        self.receive, self.transmit, _ = self.driver.rings
+        self.header = bytes(self.device.header_size)
+        self.memory = board.memory
+        self.sent_from = self.driver.allocate(self.ENTRIES * self.ROOM)
+        received_to = self.driver.allocate(self.ENTRIES * self.ROOM)
+        self.addresses = {}
+        for n in range(self.ENTRIES):
+            self._offer(received_to + n * self.ROOM)
+        self.receive.kick()
+
+    def _offer(self, address):
+        head = self.receive.add_parts([(address, self.ROOM, d.WRITE)])
+        self.addresses[head] = address
+
+    def send(self, frames):
+        """Put frames of Linux into the ring, and tell the card."""
+        for n, frame in enumerate(frames):
+            data = self.header + frame
+            address = self.sent_from + n * self.ROOM
+            self.memory.write(address, data)
+            self.transmit.add_parts([(address, len(data), 0)])
+        self.transmit.kick()
+        assert len(self.transmit.collect()) == len(frames)
+
+    def received(self):
+        """Frames for Linux; their buffers are offered again."""
+        used = self.receive.collect()
+        for head, _, _ in used:
+            self._offer(self.addresses.pop(head))
+        if used:
+            self.receive.kick()
+        return [data[len(self.header) :] for _, _, data in used]
+
+
+@needs("curl")
+@pytest.mark.parametrize("features", [d.VERSION_1, ~0])
+def test_linux_transfers_files_through_the_rings_of_our_card(web, tmp_path, features):
+    size = 2 << 20
+    with UserNetwork(host_loopback=True) as network, LinuxPeer(Port("tap")) as peer:
+        card = CardDriver(network.attach(Port()), features)
+
+        class Rings:
+            """What is behind the port that Linux talks to."""
+
+            def send(self, port, frame):
+                card.send([frame])
+
+            def poll(self, timeout=0.0):
+                card.device.port.poll()
+                for frame in card.received():
+                    peer.port.offer(frame)
+
+            def filenos(self):
+                return card.device.port.filenos()
+
+            def deadline(self):
+                return card.device.port.deadline()
+
+        peer.port.network = Rings()
+        peer.configure()
+        source, target = tmp_path / "source", tmp_path / "target"
+        source.write_bytes(pattern(size))
+        url = f"http://10.0.2.2:{web}/{size}"
+        peer.run("curl", "-sS", "-o", str(target), url)
+        assert target.read_bytes() == pattern(size)
+        digest = peer.run("curl", "-sS", "-T", str(source), url)
+        assert digest == hashlib.sha256(pattern(size)).hexdigest()
+        assert card.device.dropped == 0
+        assert card.device.sent > size // 1500
+        assert card.device.received > size // 1500
 
 
 # -- what passed, as other programs read it -----------------------------------------------------
