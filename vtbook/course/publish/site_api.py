@@ -60,6 +60,7 @@ PAGES = (
     ApiPage("vtbook.devices.network", "Networks that machines are plugged into"),
     ApiPage("vtbook.guests", "Guest programs and compilers"),
     ApiPage("vtbook.guests.firmware", "The book's firmware"),
+    ApiPage("vtbook.guests.kernel", "The teaching kernel and its disks"),
     ApiPage("vtbook.guests.linux", "A small Linux for the machine"),
     ApiPage("vtbook.translator", "Intermediate code"),
     ApiPage("vtbook.widgets", "Widgets"),
