@@ -187,18 +187,27 @@ def test_without_something_to_start_it_says_so_and_ends():
     assert ended.code == 1
 
 
+def from_our_rom(folder, harts, **record):
+    """Arguments with which the harts begin at a boot ROM of ours, at the end of RAM."""
+    place, rom = 0x87FF_F000, folder / "rom.bin"
+    rom.write_bytes(boot_rom(0x8000_0000, 0x87E0_0000, base=place, **record))
+    starts = [f"loader,addr={place:#x},cpu-num={hart}" for hart in range(harts)]
+    devices = [f"loader,file={rom},addr={place:#x},force-raw=on", *starts]
+    return [word for device in devices for word in ("-device", device)]
+
+
 @pytest.mark.parametrize("wanted", [0, 2])
 def test_the_boot_rom_can_choose_the_boot_hart_and_silence(wanted, payload, tmp_path):
-    place = 0x8700_0000
-    rom = tmp_path / "rom.bin"
-    entry, tree = 0x8000_0000, 0x87E0_0000
-    rom.write_bytes(
-        boot_rom(entry, tree, next_address=0x8020_0000, boot_hart=wanted, options=1, base=place)
-    )
-    loaded = ["-device", f"loader,file={rom},addr={place:#x},force-raw=on"]
-    for hart in range(3):
-        loaded += ["-device", f"loader,addr={place:#x},cpu-num={hart}"]
-    ended = run_payload(firmware_image(), payload, more=loaded, harts=3)
+    more = from_our_rom(tmp_path, 3, next_address=0x8020_0000, boot_hart=wanted, options=1)
+    ended = run_payload(firmware_image(), payload, more=more, harts=3)
     assert f"own: boot hart: {wanted}" in ended.lines
     assert "vtbook firmware" not in ended.text
     assert ended.code == 0
+
+
+@pytest.mark.parametrize("wanted", [0x1000, 0x7FFF_FFFC, 0x8800_0000, 1 << 63])
+def test_what_comes_next_must_be_in_ram(wanted, tmp_path):
+    more = from_our_rom(tmp_path, 1, next_address=wanted)
+    ended = Running("-bios", str(firmware_image()), *more).end()
+    assert f"firmware: nothing to start at {wanted:#x}: it is not RAM" in ended.lines
+    assert ended.code == 1

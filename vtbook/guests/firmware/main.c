@@ -42,6 +42,8 @@ __attribute__((noreturn)) void boot(uint64_t hart, void *tree, uint64_t info_add
     set_up_hart();
     if (!(info.options & NO_BANNER)) banner(&info, boot_hart, tree);
     if (!reserve_firmware(tree)) panic("the device tree at %x is damaged", (uint64_t)tree);
+    if (info.next_address - board.ram_base >= board.ram_size)
+        panic("nothing to start at %x: it is not RAM", info.next_address);
     if (*(uint32_t *)info.next_address == 0)
         panic("nothing to start at %x: all is zero there", info.next_address);
 
