@@ -25,8 +25,12 @@ def command(
     exact: bool = False,
     firmware: str | Path = "default",
     memory: str = "64M",
+    device: str = "",
 ) -> list[str]:
-    """The command that boots the kernel; `exact` counts time in instructions."""
+    """The command that boots the kernel; `exact` counts time in instructions.
+
+    device: more properties of the disk's device, each with a comma in front.
+    """
     line = [QEMU, "-M", "virt", "-m", memory, "-smp", str(harts), "-bios", str(firmware)]
     line += ["-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot"]
     line += ["-kernel", str(kernel_image()), "-append", command_line]
@@ -35,7 +39,7 @@ def command(
         line += ["-icount", "shift=0,sleep=off"]
     if disk is not None:
         line += ["-drive", f"file={disk},format=raw,if=none,id=disk,cache=unsafe"]
-        line += ["-device", "virtio-blk-device,drive=disk"]
+        line += ["-device", f"virtio-blk-device,drive=disk{device}"]
     return line
 
 

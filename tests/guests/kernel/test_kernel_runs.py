@@ -97,7 +97,9 @@ def test_a_workload_of_another_size_prints_something_else():
 
 def test_a_run_with_exact_time_is_the_same_twice():
     """Nothing the kernel does depends on a clock outside, or on memory it has not written."""
-    runs = [boot("cpu 20 & pages 3; sleep 2; ps; uptime; time cpu 10", exact=True) for _ in range(2)]
+    runs = [
+        boot("cpu 20 & pages 3; sleep 2; ps; uptime; time cpu 10", exact=True) for _ in range(2)
+    ]
     assert runs[0] == runs[1]
     assert "ticks" in runs[0]
 
@@ -111,6 +113,32 @@ def test_what_programs_write_is_found_on_the_disk(disk):
     assert files["new/a"] == files["b"] == files["c"] == b"one\ntwo\n"
     assert "welcome.txt" not in files
     assert boot("cat new/a c", disk=disk) == "one\ntwo\none\ntwo\n"
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        pytest.param(",event_idx=off", id="without-event-indices"),
+        pytest.param(",write-cache=off,config-wce=off", id="without-flush"),
+        pytest.param(",queue-size=8,seg-max-adjust=on", id="a-short-queue"),
+        pytest.param(",queue-size=1024,indirect_desc=off", id="a-long-queue"),
+        pytest.param(",packed=on,iommu_platform=off", id="packed-offered"),
+    ],
+)
+def test_it_works_with_every_kind_of_disk_device(device, disk):
+    output = boot("tests large_file several_at_once; disk 64", disk=disk, device=device)
+    assert "ALL TESTS PASSED\ndisk: " in output
+    assert check(disk.read_bytes()) == []
+
+
+def test_a_disk_that_cannot_be_written_is_not_used(disk):
+    before = disk.read_bytes()
+    disk.chmod(0o400)
+    line = command('run="echo x > y; poweroff"', disk=disk)
+    line = [part.replace("if=none,", "if=none,readonly=on,") for part in line]
+    done = subprocess.run(line, input=b"", capture_output=True, timeout=TIMEOUT, check=False)
+    assert "cannot be used (read-only" in after_banner(done.stdout.decode())
+    assert disk.read_bytes() == before
 
 
 def test_a_disk_without_our_file_system_is_left_alone(tmp_path):
