@@ -459,7 +459,7 @@ def test_all_bytes_arrive_in_order_whatever_the_link_does(loss, seed, size_a, si
     assert {link.a.error, link.b.error} <= {None, "timeout"}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_no_guest_makes_an_endpoint_raise_or_grow(data):
     """Segments with any numbers, near the right ones and far from them."""
