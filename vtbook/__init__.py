@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vtbook.isa.disassembler import disassemble
     from vtbook.isa.instruction_set import InstructionSet
     from vtbook.isa.sets import RV64GC, RV64IM
-    from vtbook.machine import Exit, Machine
+    from vtbook.machine import Board, Disk, Exit, Machine, Nic
     from vtbook.machine.console_recording import record_console
     from vtbook.machine.counting import count_events
     from vtbook.machine.page_walks import record_walk
@@ -44,16 +44,19 @@ __version__ = "0.1.0.dev0"
 
 #: Public name -> the module it lives in, and its name there.
 _HOMES = {
+    "Board": ("vtbook.machine", "Board"),
     "ByteGrid": ("vtbook.widgets", "ByteGrid"),
     "CodeColumns": ("vtbook.widgets", "CodeColumns"),
     "Console": ("vtbook.widgets", "Console"),
     "Cost": ("vtbook.widgets", "Cost"),
     "CostBars": ("vtbook.widgets", "CostBars"),
+    "Disk": ("vtbook.machine", "Disk"),
     "Exit": ("vtbook.machine", "Exit"),
     "Extension": ("vtbook.isa.definition", "Extension"),
     "Instruction": ("vtbook.isa.definition", "Instruction"),
     "InstructionSet": ("vtbook.isa.instruction_set", "InstructionSet"),
     "Machine": ("vtbook.machine", "Machine"),
+    "Nic": ("vtbook.machine", "Nic"),
     "PageWalk": ("vtbook.widgets", "PageWalk"),
     "Program": ("vtbook.isa.assembler", "Program"),
     "QueueBuilder": ("vtbook.widgets", "QueueBuilder"),
@@ -82,16 +85,19 @@ _HOMES = {
 __all__ = [
     "RV64GC",
     "RV64IM",
+    "Board",
     "ByteGrid",
     "CodeColumns",
     "Console",
     "Cost",
     "CostBars",
+    "Disk",
     "Exit",
     "Extension",
     "Instruction",
     "InstructionSet",
     "Machine",
+    "Nic",
     "PageWalk",
     "Program",
     "QueueBuilder",

@@ -12,6 +12,7 @@ SUBJECTS = (
     "reading",
     "machines",
     "guests",
+    "booting",
     "console",
     "measuring",
     "exercises",

@@ -16,6 +16,7 @@ from vtbook.course.run import HIGHEST_STATUS, Plan, instruction_at
 from vtbook.errors import VtbookError
 
 if TYPE_CHECKING:
+    from vtbook.machine import Machine
     from vtbook.machine.session import Session
 
 ESCAPE = b"\x01"  # Ctrl-A, as QEMU has it
@@ -128,18 +129,26 @@ def run_console(plan: Plan) -> int:
     """
     from vtbook.machine import Machine
 
-    if sys.stdin is None or sys.stdin.closed:
-        raise TerminalError("standard input is closed; vtbook run does not need it")
     program = load_program(plan.program, plan.arguments)
     machine = Machine(ram=plan.ram, engine=plan.engine)
     machine.load(program.content)
+    return converse(machine, plan.program)
+
+
+def converse(machine: Machine, title: str) -> int:
+    """Let the machine run, its console on this terminal; return the exit status.
+
+    Raises TerminalError if the terminal cannot be used.
+    """
+    if sys.stdin is None or sys.stdin.closed:
+        raise TerminalError("standard input is closed; vtbook run does not need it")
     session = machine.session()
     printer = Printer(session)
     session.listen(printer)
     fd = sys.stdin.fileno()
     with RawTerminal(fd) as terminal:
         if terminal.raw:
-            say(f"{plan.program}: Ctrl-A h for help, Ctrl-A x to quit")
+            say(f"{title}: Ctrl-A h for help, Ctrl-A x to quit")
         try:
             status = _Conversation(session, printer, fd, terminal.raw).hold()
         finally:

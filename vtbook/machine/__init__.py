@@ -1,10 +1,11 @@
 """Machines: a board wired from RAM, devices and a hart, and an engine that runs it.
 
-``Machine`` loads a program and runs it until an ``Exit``; ``Snapshot`` is its whole state, and
-``history`` takes it back in time. ``elf`` reads and writes programs, ``board`` has the addresses,
+``Board`` describes the hardware; ``Machine`` builds it, loads a program and runs it until an
+``Exit``; ``Snapshot`` is its whole state, and ``history`` takes it back in time. ``elf`` reads and writes programs, ``board`` has the addresses,
 ``exits`` the reasons for which a run ends, ``engines`` the ways of running.
 """
 
+from vtbook.machine.board import Board, BoardError, Disk, Nic
 from vtbook.machine.debugging import MachineError
 from vtbook.machine.elf import ElfError, Image, Segment, load_elf
 from vtbook.machine.elf_write import write_elf
@@ -15,12 +16,16 @@ from vtbook.machine.snapshot import Snapshot, SnapshotError
 from vtbook.machine.symbols import Symbol, SymbolTable
 
 __all__ = [
+    "Board",
+    "BoardError",
+    "Disk",
     "ElfError",
     "Exit",
     "HistoryError",
     "Image",
     "Machine",
     "MachineError",
+    "Nic",
     "Segment",
     "Snapshot",
     "SnapshotError",
