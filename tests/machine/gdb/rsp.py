@@ -109,12 +109,13 @@ def free_port():
 class Qemu:
     """qemu-system-riscv64 with a program loaded, stopped before its first instruction."""
 
-    def __init__(self, program, path):
+    def __init__(self, program, path, *options):
         port = free_port()
         command = [
             *(path, "-machine", "virt", "-bios", "none", "-kernel", os.fspath(program), "-S"),
             *("-display", "none", "-serial", "null", "-monitor", "none"),
             *("-gdb", f"tcp:127.0.0.1:{port}"),
+            *options,
         ]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         self.client = Client(("127.0.0.1", port))

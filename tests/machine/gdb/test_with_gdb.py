@@ -54,9 +54,12 @@ def test_a_conditional_breakpoint_and_a_program_that_ends(gdb, machine, program)
     assert machine.console.text == "total 55\n"
 
 
-def test_stepping_over_into_and_by_instructions(gdb, machine, program):
+@pytest.mark.parametrize("system", ["GNU/Linux", "none"])
+def test_stepping_over_into_and_by_instructions(gdb, machine, program, system):
+    """For a Linux program gdb steps by breakpoints, for one without a system by steps."""
     text = gdb(
-        machine, program, "break add", "continue", "step", "bt 1", "finish", "next", "next",
+        machine, program, f"set osabi {system}", "break add", "continue", "step", "bt 1",
+        "finish", "next", "next",
         "print total", "print $pc", "stepi", "print $pc",
     )  # fmt: skip
     assert re.search(r"#0 +square \(n=1\)", text)
@@ -102,9 +105,11 @@ def test_read_and_access_watchpoints(gdb, machine, program):
     assert "Old value = 1.5\nNew value = 3.25" in text
 
 
-def test_going_back_by_steps(gdb, machine, program):
+@pytest.mark.parametrize("system", ["GNU/Linux", "none"])
+def test_going_back_by_steps(gdb, machine, program, system):
     text = gdb(
-        machine, program, "break add", "continue", "next", "print $pc", "stepi", "stepi",
+        machine, program, f"set osabi {system}", "break add", "continue", "next", "print $pc",
+        "stepi", "stepi",
         "reverse-stepi", "reverse-stepi", "print $pc", "next", "print total", "reverse-next",
         "print total", "delete", "reverse-finish", "bt 1",
     )  # fmt: skip

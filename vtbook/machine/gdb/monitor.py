@@ -112,16 +112,18 @@ def _walk(target: Target, thread: int, words: list[str]) -> str:
 
 def _counts(target: Target, thread: int, words: list[str]) -> str:
     machine = target.machine
-    count = getattr(machine.engine, "count_instructions", None)
     if words:
-        if words[0] not in ("on", "off") or count is None:
-            raise MonitorError("write: monitor counts on, or off (not all engines can)")
-        count(words[0] == "on")
+        try:
+            if words[0] not in ("on", "off"):
+                raise AttributeError
+            machine.engine.count_instructions(words[0] == "on")
+        except AttributeError:
+            raise MonitorError("write: monitor counts on, or off (not all engines can)") from None
         return f"instructions that the engine runs are{'' if words[0] == 'on' else ' not'} counted"
     facts = machine.statistics
     exits = ", ".join(f"{name} {n:,}" for name, n in facts["exits"].items()) or "none"
     rows = [
-        f"{machine.hart.instret:,} instructions since reset, {facts['instructions']:,} of them in "
+        f"{machine.instructions:,} instructions since reset, {facts['instructions']:,} of them in "
         f"runs of {facts['seconds']:.3f} s",
         f"exits: {exits}",
     ]
@@ -133,7 +135,7 @@ def _counts(target: Target, thread: int, words: list[str]) -> str:
 def _where(target: Target, thread: int, words: list[str]) -> str:
     machine = target.machine
     rows = [target.describe(one) for one in target.threads]
-    rows.append(f"{machine.hart.instret:,} instructions since reset")
+    rows.append(f"{machine.instructions:,} instructions since reset")
     if not target.has_past:
         rows.append("no past is recorded")
     elif machine.history.checkpoints:
@@ -156,7 +158,7 @@ def _goto(target: Target, thread: int, words: list[str]) -> str:
     if not words:
         raise MonitorError("write: monitor goto INSTRUCTIONS, counted since reset")
     exit = target.machine.go_to(_number(words[0], target))
-    return f"at {exit.where}, after {target.machine.hart.instret:,} instructions; {STALE}"
+    return f"at {exit.where}, after {target.machine.instructions:,} instructions; {STALE}"
 
 
 def _reset(target: Target, thread: int, words: list[str]) -> str:

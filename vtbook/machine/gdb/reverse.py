@@ -12,7 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from vtbook.cpu.hart import Hart
 from vtbook.machine.board import WATCH_READ
+from vtbook.machine.hardware import QUANTUM
 from vtbook.machine.history import Checkpoint
 
 if TYPE_CHECKING:
@@ -35,27 +37,42 @@ class Access:
     kind: str
 
 
-def step_back(machine: Machine) -> bool:
-    """Undo one step; False if the machine is at the start of the recorded past.
+def step_back(machine: Machine, hart: Hart) -> bool:
+    """Undo one step of a hart, and what others did after it.
+
+    Returns:
+        False if there is none, and the machine is at the start of the recorded past.
 
     Raises:
         HistoryError: nothing is recorded.
     """
-    with machine.history._replay():
-        _come_near(machine)
-        return machine.history._step_back(1)
+    history, here = machine.history, _state(hart)
+    with history._replay():
+        while True:
+            _come_near(machine)
+            if not history._step_back(1):
+                return False
+            if _state(hart) != here:
+                return True
+            if machine.hart is not hart:  # back to where the turn of the other one began
+                used = QUANTUM - machine.board.turn_left
+                history._reach(max(history.start, machine.instructions - used))
+
+
+def _state(hart: Hart) -> tuple[int, int, int]:
+    return hart.instret, hart.pc, hart.mode
 
 
 def _come_near(machine: Machine) -> None:
     """Make a checkpoint not far before now, if there is none: the next steps back need it too."""
-    history, before = machine.history, machine.hart.instret - 1
+    history, before = machine.history, machine.instructions - 1
     index = bisect_right(history.checkpoints, before, key=lambda c: c.position)
     if index == 0 or before - history.checkpoints[index - 1].position <= 2 * NEAR:
         return
     like = history.checkpoints[index - 1].snapshot
     present, at = machine.snapshot(like=like), before - NEAR
     history._reach(at)
-    fed = sum(position <= at for position, _ in history.inputs)
+    fed = sum(entry.position <= at for entry in history.inputs)
     near = Checkpoint(machine.snapshot(like=like), fed, fixed=False)
     history.checkpoints.insert(index, near)
     machine.put_state(present)
@@ -90,6 +107,8 @@ def run_back(
             return "start"
         position, access = found
         history._reach(position[0])
+        if machine.position != position:
+            machine.engine.prepare(0)  # the turn of the next hart
         if machine.position != position:
             history._single_step()  # the trap that led to a handler
         return access or "breakpoint"

@@ -20,7 +20,7 @@ from vtbook.errors import VtbookError
 from vtbook.machine.exits import Exit
 from vtbook.machine.gdb.packets import Decoder, Event, Mark, encode
 from vtbook.machine.gdb.stub import OK, Leave, Stub
-from vtbook.machine.gdb.target import SIGINT, Ended, Resume, Stop, Stopped, Target
+from vtbook.machine.gdb.target import Ended, Resume, Stop, Target
 from vtbook.machine.interrupts import KeyboardWatch
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ class GdbServer:
         connection = self._connection
         if connection is not None and connection.interrupted:
             connection.waiting.remove(Mark.INTERRUPT)
-            return self._tell(Stopped(SIGINT))
+            return self._tell(self.target.interrupt())
         if self._idle and not self.target.can_go_on():
             return None
         self._take_machine()
@@ -303,7 +303,7 @@ class GdbServer:
             stop = self.target.advance(resume, lambda: self._is_unwanted(connection))
         except VtbookError as error:
             self._announce(f"the machine cannot go on: {error}")
-            stop = Stopped(SIGINT)
+            stop = self.target.interrupt()
         if self._connection is not connection:
             return None  # meanwhile one has gone, or come: nobody waits for this
         self._idle = stop is None and self.target.is_idle

@@ -191,7 +191,7 @@ class Stub:
 
     def _step(self, rest: bytes) -> Answer:
         self._jump(rest)
-        return Resume("step", self._stepping)
+        return Resume("step", self._stepping, alone=True)
 
     def _continue_with_signal(self, rest: bytes) -> Answer:
         _, _, address = rest.partition(b";")
@@ -220,14 +220,16 @@ class Stub:
             command = _action(verb)
             for thread in self._threads(who or b"-1"):
                 chosen.setdefault(thread, command)
+        alone = sum(letter != b"t" for letter, _ in chosen.values()) == 1
         for thread, (letter, span) in sorted(chosen.items()):
             if letter == b"s":
-                return Resume("step", thread)
+                return Resume("step", thread, alone=alone)
             if letter == b"r":
                 first, _, end = span.partition(b",")
-                return Resume("range", thread, number(first), number(end))
-        if any(letter == b"c" for letter, _ in chosen.values()):
-            return Resume("run", self._stepping)
+                return Resume("range", thread, number(first), number(end), alone)
+        for thread, (letter, _) in sorted(chosen.items()):
+            if letter == b"c":
+                return Resume("run", thread, alone=alone)
         return self._stop_reply(Stopped(0, thread=self._thread))  # all are to stand still
 
     def _backwards(self, rest: bytes) -> Answer:

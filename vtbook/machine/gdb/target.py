@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vtbook.cpu.hart import Hart
-from vtbook.cpu.layout import BREAKPOINTS
+from vtbook.cpu.layout import BREAKPOINTS, READABLE
 from vtbook.cpu.layout import WATCHES as MOST_WATCHES
 from vtbook.errors import VtbookError
 from vtbook.isa.operations import MASK64
@@ -20,6 +20,7 @@ from vtbook.machine.exits import Exit
 from vtbook.machine.gdb.memory import to_physical
 from vtbook.machine.gdb.reverse import run_back, step_back
 from vtbook.machine.gdb.undo import Undo
+from vtbook.machine.hardware import QUANTUM
 from vtbook.machine.history import HistoryError
 from vtbook.mmu.walk import PAGE
 
@@ -50,13 +51,15 @@ class Resume:
     Attributes:
         how: ``run``, ``step``, ``range`` (step until the pc leaves ``first <= pc < end``),
             ``back`` (run backwards) or ``step back``.
-        thread: the one that steps.
+        thread: the one that steps, or runs alone.
+        alone: the other threads stand still meanwhile.
     """
 
     how: str
     thread: int = 1
     first: int = 0
     end: int = 0
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class Target:
         self.at_end = "exit"
         self._wanted: frozenset[tuple[int, int, int]] = frozenset()  # Z type, address, size
         self._placed = self._wanted  # what the machine has of them
+        self._resume: Resume | None = None  # what is being done, over several slices
         self._breaks: set[int] = set()  # those of the machine's stops that are gdb's alone
         self._watches: set[tuple[int, int, str]] = set()
 
@@ -102,7 +106,12 @@ class Target:
     @property
     def harts(self) -> list[Hart]:
         """The harts; gdb's thread n is the n-th of them."""
-        return list(getattr(self.machine, "harts", None) or [self.machine.hart])
+        return self.machine.harts
+
+    @property
+    def current(self) -> int:
+        """The thread of the hart whose turn it is: the one that has stopped."""
+        return next(n for n, hart in enumerate(self.harts, 1) if hart is self.machine.hart)
 
     @property
     def threads(self) -> range:
@@ -156,11 +165,16 @@ class Target:
         """Read memory as the hart of `thread` sees it, whatever the page's permissions.
 
         Raises:
-            VtbookError: part of it is not RAM. Device registers are not read, since that may
+            TargetError: part of it is not memory. Device registers are not read, since that may
                 change them.
         """
-        pieces = self._pieces(thread, address, size)
-        return b"".join(self.machine.read(physical, length) for physical, length in pieces)
+        hart, data = self.hart(thread), b""
+        for physical, length in self._pieces(thread, address, size):
+            found = hart.find(physical, length, READABLE)
+            if found is None:
+                raise TargetError(f"{physical:#x} is no memory")
+            data += found.tobytes()
+        return data
 
     def write_memory(self, thread: int, address: int, data: bytes) -> None:
         """Write memory as the hart of `thread` sees it, also where a page is read-only.
@@ -255,20 +269,40 @@ class Target:
             Where it stopped; None if it goes on.
         """
         self._place()
+        is_new, self._resume = resume is not self._resume, resume
         if resume.how == "step back":
-            return self._step_back()
+            return self._step_back(resume)
         if resume.how == "back":
             return self._run_back(interrupted)
-        with Undo(self.machine, self.machine.hart) as self._undo:
-            stop = self._run() if resume.how == "run" else self._step(resume, interrupted)
-        return stop
+        with Undo(self.machine, self.harts) as self._undo:
+            if resume.alone or (is_new and resume.how != "run"):
+                self._give_turn(resume.thread)
+            if resume.how == "run":
+                return self._run(resume)
+            return self._step(resume, interrupted)
+
+    def _give_turn(self, thread: int) -> None:
+        """Let the hart of `thread` be the next that runs, if it is not.
+
+        The harts would have come in another order: that is a change by hand, which the machine's
+        history has to know of.
+        """
+        machine, hart = self.machine, self.hart(thread)
+        if len(self.harts) == 1 or (hart is machine.hart and machine.board.turn_left > 0):
+            return
+        machine.engine.synchronize()
+        machine.hart.reservation = -1
+        machine.board.running, machine.board.turn_left = hart, QUANTUM
+        machine.history.edited = True
 
     def starts_at_breakpoint(self) -> Stopped | None:
         """The stop at a breakpoint where the pc already is: gdb steps over those that it knows."""
         return self._at_breakpoint(gdb_only=True)
 
-    def _run(self) -> Stop | None:
-        self.last = exit = self.machine.run(seconds=SLICE_SECONDS)
+    def _run(self, resume: Resume) -> Stop | None:
+        is_one_of_several = resume.alone and len(self.harts) > 1
+        budget = self.machine.board.turn_left if is_one_of_several else None
+        self.last = exit = self.machine.run(budget, seconds=SLICE_SECONDS)
         if exit.reason in ("time", "wfi", "input", "budget"):
             return self._at_breakpoint()
         return self._explain(exit)
@@ -279,19 +313,24 @@ class Target:
             self.last = exit = self.machine.step()
             if exit.reason not in ("step", "wfi"):
                 return self._explain(exit)
-            if resume.how == "step" or not resume.first <= exit.pc < resume.end:
-                return self._at_breakpoint() or Stopped(SIGTRAP)
-            if found := self._at_breakpoint():
+            found = self._at_breakpoint()
+            if self.current == resume.thread:  # else a turn has ended, and another hart has run
+                if resume.how == "step" or not resume.first <= exit.pc < resume.end:
+                    return found or self._stopped(SIGTRAP)
+                if resume.alone:
+                    self._give_turn(resume.thread)
+            if found is not None:
                 return found
             if interrupted() or time.perf_counter() >= end:
                 return None
 
-    def _step_back(self) -> Stop:
+    def _step_back(self, resume: Resume) -> Stop:
         try:
-            has_moved = step_back(self.machine)
+            has_moved = step_back(self.machine, self.hart(resume.thread))
         except HistoryError:  # nothing has run yet
             has_moved = False
-        return Stopped(SIGTRAP, reason="" if has_moved else "replaylog:begin")
+        reason = "" if has_moved else "replaylog:begin"
+        return Stopped(SIGTRAP, reason, resume.thread)
 
     def _run_back(self, interrupted: Callable[[], bool]) -> Stop:
         try:
@@ -299,42 +338,49 @@ class Target:
         except HistoryError:
             found = "start"
         except KeyboardInterrupt:
-            return Stopped(SIGINT)
+            return self.interrupt()
         if found == "start":
-            return Stopped(SIGTRAP, reason="replaylog:begin")
+            return self._stopped(SIGTRAP, "replaylog:begin")
         if found == "breakpoint":
-            return self._at_breakpoint() or Stopped(SIGTRAP)
+            return self._at_breakpoint() or self._stopped(SIGTRAP)
         return self._watch_hit(found.address, found.size, found.kind)  # gdb itself steps over it
 
     # -- why it stopped -----------------------------------------------------------------------
+
+    def _stopped(self, signal: int, reason: str = "") -> Stopped:
+        return Stopped(signal, reason, self.current)
+
+    def interrupt(self) -> Stopped:
+        """The stop that gdb, or the reader, has asked for."""
+        return self._stopped(SIGINT)
 
     def _explain(self, exit: Exit) -> Stop:
         """What an exit of the machine means to gdb."""
         match exit.reason:
             case "shutdown" | "reset":
                 if self.at_end == "stop":
-                    return Stopped(SIGTRAP, reason="replaylog:end")
+                    return self._stopped(SIGTRAP, "replaylog:end")
                 return Ended(exit.code or 0)
             case "breakpoint":
-                return self._at_breakpoint() or Stopped(SIGTRAP)
+                return self._at_breakpoint() or self._stopped(SIGTRAP)
             case "watchpoint":
                 if (hit := self._watch_hit(exit.addr or 0, exit.size or 0, exit.kind)).reason:
                     self._undo.take_back()
                 return hit
             case "interrupted":
-                return Stopped(SIGINT)
+                return self.interrupt()
             case "trap":
-                return Stopped(SIGNALS.get(exit.cause or 0, SIGSEGV))
-        return Stopped(SIGTRAP)
+                return self._stopped(SIGNALS.get(exit.cause or 0, SIGSEGV))
+        return self._stopped(SIGTRAP)
 
     def _at_breakpoint(self, gdb_only: bool = False) -> Stopped | None:
         """The stop at a breakpoint here; None if there is none."""
         _, pc = self.machine.position
         for kind, address, _ in sorted(self._wanted):
             if kind in BREAKS and address == pc:
-                return Stopped(SIGTRAP, reason=f"{BREAKS[kind]}:")
+                return self._stopped(SIGTRAP, f"{BREAKS[kind]}:")
         if not gdb_only and pc in self.machine.breakpoints:
-            return Stopped(SIGTRAP)
+            return self._stopped(SIGTRAP)
         return None
 
     def _watch_hit(self, address: int, size: int, access: str) -> Stopped:
@@ -344,8 +390,8 @@ class Target:
                 continue
             kinds, name = WATCHES[kind]
             if access[0] in kinds:
-                return Stopped(SIGTRAP, reason=f"{name}:{max(address, first):016x}")
-        return Stopped(SIGTRAP)
+                return self._stopped(SIGTRAP, f"{name}:{max(address, first):016x}")
+        return self._stopped(SIGTRAP)
 
 
 def _watch(stop: tuple[int, int, int]) -> tuple[int, int, str]:

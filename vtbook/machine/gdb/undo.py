@@ -8,6 +8,7 @@ watched accesses are always run so.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,10 +24,41 @@ if TYPE_CHECKING:
 
 
 class Undo:
-    """Notes accesses in the place of the list ``hart.accesses``, and can undo the last ones.
+    """Notes what the harts' instructions are about to change, and can undo the last one.
 
     Use it as a context around a run. It costs nothing while nothing is watched.
     """
+
+    def __init__(self, machine: Machine, harts: Sequence[Hart]) -> None:
+        self._machine = machine
+        free = [hart for hart in harts if machine.watchpoints and hart.accesses is None]
+        self._notes = {id(hart): Notes(machine, hart) for hart in free}
+        self._harts = free
+
+    def __enter__(self) -> Undo:
+        for hart in self._harts:
+            hart.accesses = self._notes[id(hart)]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for hart in self._harts:
+            hart.accesses = None
+
+    def take_back(self) -> bool:
+        """Undo the instruction that has just retired; False if that cannot be."""
+        machine = self._machine
+        notes = self._notes.get(id(machine.hart))
+        if notes is None or not notes.take_back():
+            return False
+        if len(self._harts) > 1:
+            machine.board.turn_left += 1
+        machine.engine.flush()
+        machine.history.end()  # this moment is in the recorded past too: nothing was edited
+        return True
+
+
+class Notes:
+    """Notes of one hart; in the place of the list ``hart.accesses``."""
 
     def __init__(self, machine: Machine, hart: Hart) -> None:
         self._machine, self._hart = machine, hart
@@ -35,23 +67,13 @@ class Undo:
         self._memory: list[tuple[int, bytes]] | None = []
         """What its stores have overwritten; None if that cannot be put back."""
 
-    def __enter__(self) -> Undo:
-        self._installed = bool(self._machine.watchpoints) and self._hart.accesses is None
-        if self._installed:
-            self._hart.accesses = self
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._installed:
-            self._hart.accesses = None
-
     def append(self, access: tuple) -> None:
         """Note an access that is about to happen: ("r", address, size) or ("w", address, bytes)."""
         hart = self._hart
         here = hart.instret, hart.pc
         if here != self._start:
             self._start = here
-            self._registers = self._machine.hart_bytes()
+            self._registers = self._record.tobytes()
             self._memory = []
         kind, address, data = access
         size = data if kind == "r" else len(data)
@@ -59,6 +81,11 @@ class Undo:
             length = min(size, PAGE - address % PAGE)
             self._keep(address, length)
             address, size = (address + length) & MASK64, size - length
+
+    @property
+    def _record(self) -> np.ndarray:
+        """The architectural part of the hart's record."""
+        return self._hart.state.view(np.uint8)[: offset("zero")]
 
     def _keep(self, address: int, size: int) -> None:
         """Keep what an access inside one page may change: its bytes, and bits of the entries."""
@@ -78,14 +105,11 @@ class Undo:
             self._memory.append((one.address, one.pte.to_bytes(8, "little")))
 
     def take_back(self) -> bool:
-        """Undo the instruction that has just retired; False if that cannot be."""
-        hart, machine = self._hart, self._machine
-        if self._memory is None or self._start[0] != hart.instret - 1:
+        """Put back what the last instruction has changed, if it is the one that was noted."""
+        if self._memory is None or self._start[0] != self._hart.instret - 1:
             return False
         for address, data in reversed(self._memory):
-            machine.board.ram.write(address, data)
-        hart.state.view(np.uint8)[: offset("zero")] = np.frombuffer(self._registers, np.uint8)
-        machine.engine.flush()
-        machine.history.end()  # this moment is in the recorded past too: nothing was edited
+            self._machine.board.ram.write(address, data)
+        self._record[:] = np.frombuffer(self._registers, np.uint8)
         self._start = (-1, 0)
         return True
