@@ -249,6 +249,14 @@ class Hart:
                 self._watched(virtual, physical, length, READABLE, value)
         return wrap(value) if signed else value
 
+    def _mark_dirty(self, physical: int, size: int) -> None:
+        """See ``slow_memory.mark_dirty``."""
+        if self.dirty:
+            base, array, _ = self.memory[0]
+            for address in (physical & MASK64, (physical & MASK64) + size - 1):
+                if 0 <= address - base < array.size:
+                    ctypes.c_uint8.from_address(self.dirty + ((address - base) >> 12)).value = 1
+
     def _store(self, address: int, size: int, value: int) -> None:
         address &= MASK64
         value &= (1 << 8 * size) - 1
@@ -267,6 +275,7 @@ class Hart:
                 raise Trap(7, wrap(virtual))
         for (virtual, physical, length), found in zip(parts, places, strict=True):
             if found is not None:
+                self._mark_dirty(physical, length)
                 found[:] = np.frombuffer(data[done : done + length], np.uint8)
                 done += length
                 continue
@@ -376,6 +385,7 @@ class Hart:
     def set_physical64(self, address: int, value: int) -> None:
         found = self.find(address, 8, WRITABLE)
         assert found is not None
+        self._mark_dirty(address, 8)
         found[:] = np.frombuffer((value & MASK64).to_bytes(8, "little"), np.uint8)
 
     def fence_instructions(self) -> None:

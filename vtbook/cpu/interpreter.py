@@ -161,6 +161,7 @@ class Interpreter:
         hart.decoder = self.compiled.tables.header.ctypes.data
         hart.handlers = self.compiled.handlers.ctypes.data
         hart.scratch = self._scratch.ctypes.data
+        self._address = hart.state.ctypes.data
         hart.cross_slots = (self._across.ctypes.data + 63) // 64 * 64
         for n in range(END_SLOTS):
             place = hart.cross_slots + SLOT * (SLOTS + n)
@@ -224,7 +225,7 @@ class Interpreter:
             h.left = h.target - h.instret
             h.next_pc = h.pc
             h.reason = LOOKUP
-            reason = self.compiled.run(h.state.ctypes.data)
+            reason = self.compiled.run(self._address)
             if self._profile is not None and reason in (PYTHON, COMPILE):
                 self._uncount()
             if events and reason in (BUDGET, UNHANDLED):

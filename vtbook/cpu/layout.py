@@ -70,6 +70,7 @@ _ENGINE = [
     ("superpages", "i8"),  # gigabytes of virtual addresses, modulo 64, with superpages in a TLB
     ("sync", "i8"),  # 1: before the next instruction look at contexts and interrupts
     ("goal", "i8"),  # instret at which the run ends; ``target`` may be a timer before it
+    ("dirty", "i8"),  # address of a byte for each page of the first region, set by a store; or 0
     ("svade", "i8"),  # 1: a page fault asks software to set the A and D bits
     ("context_data", "i8"),  # tags of loads and stores in the TLBs: see ``translation``
     ("context_fetch", "i8"),

@@ -43,6 +43,18 @@ def host_of(h, row, address):
     return h.regions[row, 2] + (address - h.regions[row, 0])
 
 
+def mark_dirty(h, row, physical, size):
+    """While stores are logged, note the pages of one that is to memory of the first region.
+
+    Later stores to a page are found in the TLB and come here no more; who takes the log empties
+    the TLB.
+    """
+    if h.dirty != 0 and row == 0:
+        start = physical - h.regions[0, 0]
+        poke8(h.dirty + (start >> 12), 1)
+        poke8(h.dirty + ((start + size - 1) >> 12), 1)
+
+
 # --- operations of translation ----------------------------------------------------------------
 
 
@@ -61,6 +73,7 @@ def set_physical64(h, address, value):
     """See ``vtbook.isa.operations``."""
     row = find_region(h, address, 8, WRITABLE)
     if row >= 0:
+        mark_dirty(h, row, address, 8)
         poke64(host_of(h, row, address), value)
 
 
@@ -287,6 +300,7 @@ def store(h, address, size, value):
         return outside(h, address, physical, size, WRITABLE, value)
     if is_watched(h, address, physical, size, WRITABLE):
         return PYTHON
+    mark_dirty(h, row, physical, size)
     write_host(host_of(h, row, physical), size, value)
     fill_tlb(h, h.tlb_write, row, address, physical, WRITABLE, h.context_data)
     return NEXT
@@ -314,6 +328,8 @@ def store_split(h, address, size, value):
         h, second, high_physical, size - low, WRITABLE
     ):
         return PYTHON
+    mark_dirty(h, first, first_physical, low)
+    mark_dirty(h, after, high_physical, size - low)
     for n in range(size):
         byte = value >> (8 * n)
         if n < low:

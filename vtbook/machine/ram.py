@@ -44,6 +44,8 @@ class Ram:
         except (OSError, OverflowError, ValueError, MemoryError):
             what = format_size(size)
             raise RamError(f"the host does not give {what} of memory; ask for less RAM") from None
+        self.dirty: np.ndarray | None = None
+        """While stores are logged, a byte for each page, 1 where something was written."""
         self._pages = self.array.reshape(-1, PAGE)
         self._words = self.array.view(np.uint64).reshape(-1, PAGE // 8)
 
@@ -74,6 +76,9 @@ class Ram:
             BusFault: part of it would be outside RAM; nothing is written.
         """
         self._span(addr, len(data), "write")[:] = np.frombuffer(data, np.uint8)
+        if self.dirty is not None and len(data):
+            start = addr - self.base
+            self.dirty[start // PAGE : (start + len(data) - 1) // PAGE + 1] = 1
 
     def _span(self, addr: int, size: int, kind: AccessKind) -> np.ndarray:
         if not self.holds(addr, size):
@@ -82,6 +87,7 @@ class Ram:
 
     def clear(self) -> None:
         """Make every byte zero."""
+        self._all_dirty()
         if self._mapping is not None and sys.platform == "linux":
             self._mapping.madvise(mmap.MADV_DONTNEED)  # the kernel gives zeroed pages again
         else:
@@ -97,10 +103,16 @@ class Ram:
         for number in pages:
             if 0 <= number - first < count:
                 at = (number - first) * PAGE
+                if self.dirty is not None:
+                    self.dirty[number - first] = 1
                 if self._mapping is not None and sys.platform == "linux":
                     self._mapping.madvise(mmap.MADV_DONTNEED, at, PAGE)
                 else:
                     self.array[at : at + PAGE] = 0
+
+    def _all_dirty(self) -> None:
+        if self.dirty is not None:
+            self.dirty[:] = 1
 
     # -- pages ------------------------------------------------------------------------------
 
@@ -140,6 +152,7 @@ class Ram:
 
     def put_back(self, pages: Mapping[int, bytes]) -> None:
         """Make RAM what it was when `capture` gave `pages`."""
+        self._all_dirty()
         for number in self.touched().tolist():
             if number not in pages:
                 self._pages[number] = 0
