@@ -1,6 +1,9 @@
 """The virtio devices under Linux's drivers, in both versions of the registers."""
 
 import hashlib
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,7 @@ IMAGE = linux.find()
 pytestmark = pytest.mark.skipif(IMAGE is None, reason=f"needs a Linux: {linux.HOW_TO_BUILD}")
 
 MOST = 1_000_000_000
+ROOT = Path(__file__).parents[3]
 SCRIPT = """
 echo on the console > /dev/hvc1; stty -F /dev/hvc1 size
 dd if=/dev/zero bs=64k count=16 | tr '\\0' x | dd of=/dev/vda bs=64k conv=fsync
@@ -75,3 +79,44 @@ def test_linux_drives_all_devices(tmp_path, legacy):
     assert isinstance(devices["entropy"], VirtioEntropy)
     assert not any(machine.board.bus[name].device.broken for name in machine.board.virtio)
     devices["shared folder"].close()
+
+
+BUSY = """
+dd if=/dev/hwrng bs=512 count=8 2>/dev/null | sha256sum
+for n in 1 2 3 4 5 6; do dd if=/dev/zero of=/dev/vda bs=64k seek=$n count=2 conv=fsync 2>&1; done
+echo to the other console > /dev/hvc1; sha256sum < /dev/vda
+"""
+ELSEWHERE = """
+import sys
+from vtbook.machine import Machine
+from vtbook.machine.snapshot import Snapshot
+from tests.devices.virtio.test_under_linux import busy_board
+machine = Machine(busy_board(), reverse=False)
+machine.restore(Snapshot.load(sys.argv[1]))
+assert machine.run(1_000_000_000).ok
+print(machine.snapshot().digest)
+"""
+
+
+def busy_board():
+    return Board(disks=[Disk(size="1 MiB")], entropy=True, balloon=True, console=True)
+
+
+def test_a_run_goes_on_in_another_process_from_the_middle_of_its_requests(tmp_path):
+    machine = Machine(busy_board(), reverse=False)
+    machine.boot(
+        IMAGE.kernel,
+        initrd=IMAGE.initramfs_with({"etc/vtbook.run": BUSY.encode()}),
+        firmware="vtbook",
+        append="console=ttyS0 quiet vtbook.net=off",
+    )
+    disk = machine.board.virtio["virtio0"]
+    while disk.requests.get(block.T_OUT, 0) < 3:
+        assert machine.run(100_000).reason == "budget"
+    snapshot = machine.snapshot()
+    snapshot.save(tmp_path / "middle")
+    assert machine.run(MOST).ok
+    command = [sys.executable, "-c", ELSEWHERE, tmp_path / "middle"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == machine.snapshot().digest
