@@ -207,6 +207,31 @@ def test_running_back_finds_the_last_stop_of_any_hart(connect, machine):
     assert machine.instructions < position
 
 
+def test_a_hart_that_waits_says_so_and_runs_where_it_is_sent(connect, machine):
+    client = connect(machine)
+    client.ask("Hg2")
+    client.set_register(PC, machine.symbols["sleep"])
+    client.ask("vCont;s:2")
+    assert b"hart 1, machine mode, waits" in bytes.fromhex(client.ask("qThreadExtraInfo,2"))
+    client.ask("Hg2")
+    client.set_register(PC, machine.symbols["leaf"])
+    client.ask(f"Z0,{machine.symbols['leaf'] + 2:x},2")
+    assert stop_of(client.ask("vCont;c:2"))[2]["thread"] == "02"
+    assert client.register(14) == 1
+
+
+def test_a_thread_does_not_pass_the_breakpoint_where_it_stands(connect, machine):
+    client = connect(machine)
+    run_to(client, machine.symbols["second_store"])
+    for thread in (1, 2):
+        where = of(client, thread)
+        client.ask(f"Z1,{where:x},2")
+        before = machine.instructions
+        assert stop_of(client.ask(f"vCont;c:{thread}"))[2]["thread"] == f"{thread:02x}"
+        assert machine.instructions == before
+        client.ask(f"z1,{where:x},2")
+
+
 def test_ctrl_c_while_all_harts_sleep(connect, machine, until):
     client = connect(machine)
     for thread in (1, 2):

@@ -364,7 +364,7 @@ class GdbServer:
 
     def _start(self, resume: Resume) -> Exit | None:
         """Go on. A breakpoint here counts: gdb steps over those that it knows."""
-        stop = self.target.starts_at_breakpoint() if resume.how == "run" else None
+        stop = self.target.starts_at_breakpoint(resume)
         if stop is not None:
             return self._tell(stop)
         self._resume = resume
