@@ -1,4 +1,4 @@
-"""`vtbook run --gdb`: the guest waits for a debugger."""
+"""`vtbook run --gdb` and `vtbook boot --gdb`: the guest waits for a debugger."""
 
 import re
 import shutil
@@ -11,6 +11,7 @@ import pytest
 
 from tests.course.conftest import COMMAND, environment
 from tests.machine.gdb.rsp import Client
+from vtbook.guests.kernel import kernel_image
 
 
 @pytest.fixture
@@ -18,9 +19,9 @@ def waiting(tmp_path):
     """Start ``vtbook run … --gdb 0``; returns the process and the address that it announces."""
     started = []
 
-    def start(*arguments):
+    def start(*arguments, command="run"):
         process = subprocess.Popen(
-            [*COMMAND, "run", *map(str, arguments), "--gdb", "0"],
+            [*COMMAND, command, *map(str, arguments), "--gdb", "0"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -51,6 +52,27 @@ def test_gdb_runs_a_guest_to_its_end_and_the_status_is_the_guest_s(waiting, answ
     assert "exited with code 07" in done.stdout
     assert process.communicate(timeout=60)[0] == "the answer\n"
     assert process.returncode == 7
+
+
+def test_gdb_boots_a_whole_computer(waiting):
+    gdb = shutil.which("gdb-multiarch")
+    if gdb is None:
+        pytest.skip("gdb-multiarch missing")
+    process, (host, port) = waiting(
+        "teaching", "--harts", "2", "--append", 'run="echo hello; poweroff"', command="boot"
+    )
+    orders = ["set arch riscv:rv64", f"target remote {host}:{port}", "x/2i $pc", "info threads"]
+    orders += ["break sys_write", "continue", "print $priv", "delete", "continue"]
+    listed = [part for order in orders for part in ("-ex", order)]
+    done = subprocess.run(
+        [gdb, "-batch", "-nx", *listed, kernel_image()], capture_output=True, text=True
+    )
+    assert re.search(r"=> 0x1000:", done.stdout)  # the boot ROM
+    assert re.search(r"2 +Thread 2 .*hart 1, machine mode", done.stdout)
+    assert re.search(r"Breakpoint 1, .*in sys_write \(\)", done.stdout)
+    assert "exited normally" in done.stdout
+    assert "hello" in process.communicate(timeout=60)[0]
+    assert process.returncode == 0
 
 
 def test_nothing_runs_before_gdb_comes_and_it_can_go_back(waiting, answer):

@@ -135,7 +135,7 @@ class Engines:
             hart.reset(start)
             hart.events.clear()
             hart.pmp_entries, hart.svade = 16, svade
-            hart.__dict__["bus"] = Bytes()
+            hart.bus = Bytes()
             for field, value in fields.items():
                 if field[0] in "xf" and field[1:].isdigit():
                     getattr(hart, field[0])[int(field[1:])] = value
@@ -165,7 +165,7 @@ class Engines:
             "executed": stop.executed,
             "trap": stop.trap and (stop.trap.cause, wrap(stop.trap.value)),
             "memory": self.memory[name].tobytes(),
-            "device": hart.__dict__["bus"].accesses,
+            "device": hart.bus.accesses,
         }
 
 

@@ -57,6 +57,16 @@ def test_the_target_is_told_and_the_driver_answers():
     assert made.target == 0
 
 
+def test_drivers_of_version_1_write_by_bytes():
+    driver, _ = device(legacy=True)
+    for i, octet in enumerate((0x12, 0x34, 0x56, 0x78)):
+        driver.write(d.CONFIG + 4 + i, octet, 1)
+    assert driver.board.device.actual == 0x78563412
+    for offset, size in ((0, 4), (5, 4), (8, 1), (7, 2)):
+        driver.write(d.CONFIG + offset, 0, size)
+    assert driver.board.device.actual == 0x78563412
+
+
 @pytest.mark.parametrize(("asked", "target"), [(-1, 0), (2**40, 2**32 - 1)])
 def test_a_target_out_of_range_is_brought_into_it(asked, target):
     made = VirtioBalloon()

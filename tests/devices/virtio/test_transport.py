@@ -372,6 +372,17 @@ def test_version_1_lays_the_queue_out_itself():
     assert not queue.ready
 
 
+def test_the_page_size_of_version_1_outlives_a_reset():
+    """Linux writes it before it resets the device, and never again; QEMU keeps it too."""
+    at = board(legacy=True)
+    at.write_register(d.PAGE_SIZE, 4096)
+    at.write_register(d.STATUS, 0)
+    at.write_register(d.QUEUE_PFN, 0x80010)
+    assert at.slot.queues[0].desc == 0x80010000
+    at.slot.reset()
+    assert at.slot.state() == board(legacy=True).slot.state()
+
+
 @pytest.mark.parametrize("legacy", [False, True])
 def test_each_version_has_only_its_own_registers(legacy):
     at = board(legacy=legacy)

@@ -40,7 +40,7 @@ PC, A2 = 32, 12
 
 @pytest.fixture(params=["python", "interpreter"])
 def machine(request):
-    machine = Machine(Board(harts=2, ram="4 MiB"), request.param)
+    machine = Machine(Board(harts=2, ram="4 MiB", pmp=0), request.param)
     machine.load(assemble(PROGRAM))
     return machine
 
@@ -141,7 +141,7 @@ def test_a_watchpoint_says_which_hart_is_about_to_write(connect, machine, label,
 
 def test_undone_accesses_leave_the_turns_as_they_are(connect, machine):
     """A run with many stops at a watchpoint ends in the same state as one without any."""
-    twin = Machine(Board(harts=2, ram="4 MiB"), "python")
+    twin = Machine(Board(harts=2, ram="4 MiB", pmp=0), "python")
     twin.load(assemble(PROGRAM))
     client = connect(machine)
     client.ask(f"Z2,{DATA + 64:x},8")
@@ -163,7 +163,7 @@ MISSED = "an engine does not stop at a breakpoint with which its hart's turn beg
 )
 def test_no_breakpoint_is_missed_where_turns_change(connect, before):
     """Six instructions are one turn of the loop: in one case it begins where the hart's ends."""
-    machine = Machine(Board(harts=2, ram="4 MiB"))
+    machine = Machine(Board(harts=2, ram="4 MiB", pmp=0))
     machine.load(assemble(PROGRAM.replace("bnez", "nop\n" * before + "bnez")))
     machine.run(19_950)  # the first turn of the second hart is nearly over
     client = connect(machine)
@@ -205,6 +205,31 @@ def test_running_back_finds_the_last_stop_of_any_hart(connect, machine):
     client.ask("bs")
     assert client.register(PC) == symbols["first_store"]
     assert machine.instructions < position
+
+
+def test_a_hart_that_waits_says_so_and_runs_where_it_is_sent(connect, machine):
+    client = connect(machine)
+    client.ask("Hg2")
+    client.set_register(PC, machine.symbols["sleep"])
+    client.ask("vCont;s:2")
+    assert b"hart 1, machine mode, waits" in bytes.fromhex(client.ask("qThreadExtraInfo,2"))
+    client.ask("Hg2")
+    client.set_register(PC, machine.symbols["leaf"])
+    client.ask(f"Z0,{machine.symbols['leaf'] + 2:x},2")
+    assert stop_of(client.ask("vCont;c:2"))[2]["thread"] == "02"
+    assert client.register(14) == 1
+
+
+def test_a_thread_does_not_pass_the_breakpoint_where_it_stands(connect, machine):
+    client = connect(machine)
+    run_to(client, machine.symbols["second_store"])
+    for thread in (1, 2):
+        where = of(client, thread)
+        client.ask(f"Z1,{where:x},2")
+        before = machine.instructions
+        assert stop_of(client.ask(f"vCont;c:{thread}"))[2]["thread"] == f"{thread:02x}"
+        assert machine.instructions == before
+        client.ask(f"z1,{where:x},2")
 
 
 def test_ctrl_c_while_all_harts_sleep(connect, machine, until):
@@ -256,7 +281,7 @@ def test_gdb_shows_a_thread_for_each_hart(gdb, tmp_path, system):
     file = tmp_path / "harts.elf"
     segments = [Segment(one.address, one.data) for one in program.sections if one.data]
     file.write_bytes(write_elf(segments, program.entry, program.symbols))
-    machine = Machine(Board(harts=2, ram="4 MiB"))
+    machine = Machine(Board(harts=2, ram="4 MiB", pmp=0))
     machine.load(file)
     text = gdb(
         machine, file, f"set osabi {system}", "break leaf", "continue", "info threads",

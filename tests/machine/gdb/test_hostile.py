@@ -62,6 +62,23 @@ def test_each_packet_has_an_answer(stub, packet):
     assert stub.answer(b"qC") == b"QC01"
 
 
+@given(
+    scheme=st.sampled_from([0, 1, 8, 9, 10]),
+    root=st.one_of(st.integers(0, (1 << 44) - 1), st.integers(0x8_0000, 0x8_000F)),
+    entries=st.binary(max_size=64),
+    address=NUMBERS,
+)
+def test_no_page_table_breaks_the_walk(scheme, root, entries, address):
+    machine = Machine("64 KiB", "python")
+    for page in range(16):
+        machine.write(0x8000_0000 + 4096 * page, entries)
+    machine.hart.mode, machine.hart.satp = 1, scheme << 60 | root
+    stub = Stub(Target(machine))
+    for packet in (b"m%b,8", b"M%b,1:00", b"Z2,%b,8"):
+        assert stub.answer(packet % address.encode())
+    assert stub.answer(b"qRcmd," + f"walk 0x{address}".encode().hex().encode())
+
+
 STREAMS = st.lists(
     st.one_of(
         PACKETS.filter(lambda packet: packet[:1] != b"k" and b"vKill" not in packet).map(encode),

@@ -1,10 +1,11 @@
 """A kernel under gdb: its code at high addresses, its harts, and a process in U mode."""
 
 import re
+import time
 
 import pytest
 
-from tests.machine.gdb.rsp import stop_of
+from tests.machine.gdb.rsp import Client, stop_of
 from vtbook.guests.kernel import kernel_image, program_image
 from vtbook.machine import Machine
 from vtbook.machine.board import Board
@@ -13,6 +14,24 @@ from vtbook.machine.elf import load_elf
 USER = 0x1_0000
 """Where the kernel's programs begin."""
 PC, PRIV = 32, 4161
+
+
+def test_a_kernel_that_waits_takes_real_time_and_what_is_typed(serve):
+    machine = Machine(Board())
+    machine.boot(kernel_image())
+    lines = [b"echo typed | wc\n", b"sleep 50; poweroff\n"]  # half a second
+    typed = []
+
+    def poll():
+        if lines and machine.console.text.count("\n$ ") > len(typed):
+            typed.append(lines.pop(0))
+            machine.console.feed(typed[-1])
+
+    with Client(serve(machine, poll=poll).address) as client:
+        started = time.monotonic()
+        assert client.ask("c") == "W00"
+        assert time.monotonic() - started >= 0.4
+    assert "1 1 6" in re.sub(" +", " ", machine.console.text)
 
 
 @pytest.fixture

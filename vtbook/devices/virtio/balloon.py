@@ -116,9 +116,12 @@ class VirtioBalloon(VirtioDevice):
         return CONFIG.pack(self.target, self.actual)
 
     def write_config(self, offset: int, data: bytes) -> None:
-        """The driver says how many pages the balloon has."""
-        if offset == ACTUAL and len(data) == 4:
-            self.actual = int.from_bytes(data, "little")
+        """The driver says how many pages the balloon has. Drivers of version 1 do so by bytes."""
+        at = offset - ACTUAL
+        if 0 <= at <= 4 - len(data):
+            octets = bytearray(self.actual.to_bytes(4, "little"))
+            octets[at : at + len(data)] = data
+            self.actual = int.from_bytes(octets, "little")
 
     def handle(self, queue: Virtqueue) -> None:
         """Take page numbers, statistics, or free ranges.

@@ -174,14 +174,13 @@ class VirtioMmio:
             device.config_changed = self.config_changed
         self.interrupt_status = 0
         self.interrupt = False
-        self.generation = 0
+        self.generation = self.page_size = 0
         self._set_initial()
 
     def _set_initial(self) -> None:
         self.status = 0
         self.driver_features = self.features = 0
         self.device_features_sel = self.driver_features_sel = self.queue_sel = 0
-        self.page_size = 0
         self.queue_align = [4096] * len(self.queues)
         self.broken, self.why = False, ""
         self._offer()
@@ -196,11 +195,11 @@ class VirtioMmio:
         """Everything as after power-on."""
         if self.device is not None:
             self.device.power_on()
-        self.generation = 0
+        self.generation = self.page_size = 0
         self._reset_by_driver()
 
     def _reset_by_driver(self) -> None:
-        """What writing 0 to Status does (2.4)."""
+        """What writing 0 to Status does (2.4). Linux sets GuestPageSize before, and only once."""
         for queue in self.queues:
             queue.reset()
         self._set_initial()

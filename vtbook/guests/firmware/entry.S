@@ -5,7 +5,7 @@
 # Every hart comes here from the boot ROM, in machine mode, with
 #   a0  its number, a1  the address of the device tree,
 #   a2  the address of struct fw_dynamic_info, or anything.
-# One hart, the first, sets up the board; the others wait until it has.
+# One hart, the first, sets up the board; the others sleep until it has.
 
         .section .text.start, "ax"
         .globl  _start
@@ -35,10 +35,14 @@ _start:
         j       1b
 2:      call    boot                    # never returns
 
-others: la      t0, board_is_ready
+others: li      t0, 1 << 3              # mie.MSIE: boot() wakes them by an interrupt
+        csrw    mie, t0
+        la      t0, board_is_ready
 3:      lw      t1, 0(t0)
-        beqz    t1, 3b
-        fence   r, rw
+        bnez    t1, 4f
+        wfi                             # not for ever, if it came since the lw
+        j       3b
+4:      fence   r, rw
         call    set_up_hart
         call    wait_to_be_started      # never returns
 

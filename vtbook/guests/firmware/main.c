@@ -52,5 +52,7 @@ __attribute__((noreturn)) void boot(uint64_t hart, void *tree, uint64_t info_add
     start_hart(boot_hart, info.next_address, (uint64_t)tree, info.next_mode);
     asm volatile("fence" ::: "memory");
     board_is_ready = 1;
+    for (uint64_t i = 0; i < MOST_HARTS; i++)
+        if (board.harts >> i & 1 && i != hart) send_ipi(i, 0);
     wait_to_be_started();
 }

@@ -122,7 +122,7 @@ def write_register(hart: Hart, register: Register, data: bytes) -> bool:
     elif n == PC:
         if value & hart.ialign:
             return False
-        hart.pc = value
+        hart.pc, hart.waiting = value, 0  # who is sent elsewhere does not wait here
     elif n < FIRST_CSR:
         write_float(hart, n - FIRST_F, value, register.bits)
     elif n == PRIV:

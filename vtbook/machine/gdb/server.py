@@ -11,6 +11,7 @@ import ipaddress
 import selectors
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
@@ -299,15 +300,26 @@ class GdbServer:
         if self._idle and not self.target.can_go_on():
             return None
         self._take_machine()
+        self.machine.pace = self._pace
         try:
             stop = self.target.advance(resume, lambda: self._is_unwanted(connection))
         except VtbookError as error:
             self._announce(f"the machine cannot go on: {error}")
             stop = self.target.interrupt()
+        finally:
+            self.machine.pace = None
         if self._connection is not connection:
             return None  # meanwhile one has gone, or come: nobody waits for this
         self._idle = stop is None and self.target.is_idle
         return None if stop is None else self._tell(stop)
+
+    def _pace(self, seconds: float) -> float:
+        """All harts wait for a timer: let real time pass, unless somebody wants something."""
+        clock = time.monotonic()
+        self._look(seconds)
+        self._poll()
+        self.machine.board.poll()
+        return time.monotonic() - clock
 
     def _is_unwanted(self, connection: Connection | None) -> bool:
         """Whether the run shall end: gdb wants a stop, has gone, or another one has come."""
@@ -352,7 +364,7 @@ class GdbServer:
 
     def _start(self, resume: Resume) -> Exit | None:
         """Go on. A breakpoint here counts: gdb steps over those that it knows."""
-        stop = self.target.starts_at_breakpoint() if resume.how == "run" else None
+        stop = self.target.starts_at_breakpoint(resume)
         if stop is not None:
             return self._tell(stop)
         self._resume = resume

@@ -127,7 +127,8 @@ class Target:
         hart = self.hart(thread)
         mode = {0: "user", 1: "supervisor", 3: "machine"}.get(hart.mode, "?")
         where = self.machine.symbols.describe(hart.pc & MASK64)
-        return f"hart {hart.mhartid}, {mode} mode, at {where}"
+        waits = ", waits" if hart.waiting else ""
+        return f"hart {hart.mhartid}, {mode} mode{waits}, at {where}"
 
     @property
     def has_past(self) -> bool:
@@ -295,9 +296,11 @@ class Target:
         machine.board.running, machine.board.turn_left = hart, QUANTUM
         machine.history.edited = True
 
-    def starts_at_breakpoint(self) -> Stopped | None:
-        """The stop at a breakpoint where the pc already is: gdb steps over those that it knows."""
-        return self._at_breakpoint(gdb_only=True)
+    def starts_at_breakpoint(self, resume: Resume) -> Stopped | None:
+        """The stop at a breakpoint where a run would begin: gdb steps over those that it knows."""
+        if resume.how != "run":
+            return None
+        return self._at_breakpoint(resume.thread if resume.alone else self.current, mine=False)
 
     def _run(self, resume: Resume) -> Stop | None:
         is_one_of_several = resume.alone and len(self.harts) > 1
@@ -373,14 +376,19 @@ class Target:
                 return self._stopped(SIGNALS.get(exit.cause or 0, SIGSEGV))
         return self._stopped(SIGTRAP)
 
-    def _at_breakpoint(self, gdb_only: bool = False) -> Stopped | None:
-        """The stop at a breakpoint here; None if there is none."""
-        _, pc = self.machine.position
+    def _at_breakpoint(self, thread: int | None = None, mine: bool = True) -> Stopped | None:
+        """The stop at a breakpoint where a hart is; None if there is none.
+
+        `thread`: the hart's; of the one whose turn it is unless given. `mine`: the reader's
+        breakpoints count too.
+        """
+        thread = self.current if thread is None else thread
+        pc = self.hart(thread).pc & MASK64
         for kind, address, _ in sorted(self._wanted):
             if kind in BREAKS and address == pc:
-                return self._stopped(SIGTRAP, f"{BREAKS[kind]}:")
-        if not gdb_only and pc in self.machine.breakpoints:
-            return self._stopped(SIGTRAP)
+                return Stopped(SIGTRAP, f"{BREAKS[kind]}:", thread)
+        if mine and pc in self.machine.breakpoints:
+            return Stopped(SIGTRAP, thread=thread)
         return None
 
     def _watch_hit(self, address: int, size: int, access: str) -> Stopped:

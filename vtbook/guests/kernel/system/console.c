@@ -96,12 +96,11 @@ int64_t console_read(uint64_t to, uint64_t size) {
     struct process *process = current_process();
     if (size > SIZE) size = SIZE;
     lock(&console.lock);
-    while (console.taken == console.complete) {
-        if (is_killed(process)) {
-            unlock(&console.lock);
-            return -EINTR;
-        }
+    while (console.taken == console.complete && !is_killed(process))
         sleep_on(&console, &console.lock);
+    if (is_killed(process)) {  // the line is for whoever reads next
+        unlock(&console.lock);
+        return -EINTR;
     }
     uint64_t count = take_line(line, size);
     unlock(&console.lock);
