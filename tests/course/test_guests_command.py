@@ -26,8 +26,9 @@ def test_the_list_as_data_says_where_things_are(vtbook, tmp_path):
     done = vtbook("guests", "--json", VTBOOK_CACHE=str(tmp_path / "cache"))
     rows = {row["name"]: row for row in json.loads(done.stdout)}
     assert rows["guest:hello"]["path"].endswith("hello.elf")
-    assert rows["linux-6.12.1"]["path"] == str(folder / "Image")
-    assert "vtbook guests linux --force" in rows["linux-6.12.1"]["what"]
+    assert rows["teaching"]["path"].endswith("kernel.elf")
+    assert rows["linux"]["path"] == str(folder / "Image")
+    assert "vtbook guests linux --force" in rows["linux"]["what"]
 
 
 def test_what_a_build_lacks_is_one_line_with_a_command(vtbook, tmp_path):

@@ -103,6 +103,33 @@ def grade(
         print_results(results)
 
 
+@app.command()
+@exits()
+def boot(
+    script: Annotated[
+        str, typer.Argument(metavar="[SCRIPT]", help="What Linux's shell runs before power-off.")
+    ] = "uname -a",
+    runs: Annotated[int, typer.Option(min=1, help="Turns of each.")] = 3,
+    harts: Annotated[int, typer.Option(min=1, max=8, help="Of the machine and of QEMU.")] = 1,
+    bios: Annotated[
+        str, typer.Option(metavar="NAME", help="Firmware: opensbi, vtbook, or the path of one.")
+    ] = "opensbi",
+    as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object.")] = False,
+) -> None:
+    """Boot Linux to the end of a script on our machine and on qemu-system-riscv64.
+
+    Both run the same kernel, initramfs and firmware. Seconds are wall time from power-on to
+    power-off, the best of the turns; instructions are counted.
+    """
+    from vtbook.course.bench_boot import measure_boot, print_boot
+
+    result = measure_boot(script, turns=runs, harts=harts, firmware=bios)
+    if as_json:
+        print(json.dumps(result.as_data()))
+    else:
+        print_boot(result)
+
+
 def bench_command(arguments: list[str]) -> int:
     """Run ``vtbook bench`` with these arguments; returns the exit status."""
     try:

@@ -9,7 +9,7 @@ class Guest(NamedTuple):
     """Something that runs on the machine.
 
     Attributes:
-        kind: "program", "benchmark", "firmware" or "linux".
+        kind: "program", "benchmark", "kernel" or "firmware".
         name: as the commands take it.
         what: what it is for.
         path: where it is, or "" if it is not on this computer.
@@ -25,7 +25,7 @@ class Guest(NamedTuple):
 
 def list_all() -> list[Guest]:
     """All that vtbook knows, whether it is here or not."""
-    return [*_programs(), *_firmware(), *_linux()]
+    return [*_programs(), *_kernels(), *_firmware()]
 
 
 def print_guests(found: list[Guest]) -> None:
@@ -50,8 +50,8 @@ def print_guests(found: list[Guest]) -> None:
 HEADINGS = {
     "program": "Programs: vtbook run NAME",
     "benchmark": "Benchmarks: vtbook run NAME, vtbook bench",
-    "firmware": "Firmware: vtbook boot --firmware NAME",
-    "linux": "Linux: vtbook boot linux",
+    "kernel": "Kernels: vtbook boot NAME",
+    "firmware": "Firmware: vtbook boot --bios NAME",
 }
 
 
@@ -63,10 +63,27 @@ def _programs() -> list[Guest]:
     return [Guest(kind, f"guest:{name}", what, str(image_path(name))) for kind, name, what in shown]
 
 
+def _kernels() -> list[Guest]:
+    from vtbook.guests.kernel import kernel_image
+    from vtbook.guests.linux import HOW_TO_BUILD, list_built
+
+    found = [Guest("kernel", "teaching", "the book's own small Unix", str(kernel_image()))]
+    built = list_built()
+    for image in built:
+        old = "" if image.is_current else "; made by another vtbook: vtbook guests linux --force"
+        name = "linux" if image is built[0] else str(image.kernel)
+        what = f"Linux {image.version} with BusyBox{old}"
+        found.append(Guest("kernel", name, what, str(image.kernel)))
+    if not built:
+        found.append(Guest("kernel", "linux", "a small Linux with BusyBox", "", HOW_TO_BUILD))
+    return found
+
+
 def _firmware() -> list[Guest]:
+    from vtbook.guests.firmware import firmware_image
     from vtbook.machine.firmware import KNOWN_FIRMWARE, FirmwareError, find_firmware
 
-    found = []
+    found = [Guest("firmware", "vtbook", "the book's own SBI", str(firmware_image()))]
     for name, known in KNOWN_FIRMWARE.items():
         try:
             path = str(find_firmware(name))
@@ -74,14 +91,3 @@ def _firmware() -> list[Guest]:
             path = ""
         found.append(Guest("firmware", name, known.what, path, f"apt install {known.package}"))
     return found
-
-
-def _linux() -> list[Guest]:
-    from vtbook.guests.linux import HOW_TO_BUILD, list_built
-
-    found = []
-    for image in list_built():
-        old = "" if image.is_current else "; made by another vtbook: vtbook guests linux --force"
-        what = f"Linux {image.version} with BusyBox{old}"
-        found.append(Guest("linux", f"linux-{image.version}", what, str(image.kernel)))
-    return found or [Guest("linux", "linux", "a small Linux with BusyBox", "", HOW_TO_BUILD)]
