@@ -470,6 +470,13 @@ def test_harts_are_threads(connect, loop):
     assert '<thread id="1" core="0" name="hart 0">' in client.ask("qXfer:threads:read::0,fff")
 
 
+def test_a_place_that_no_symbol_is_near_to_is_a_number(connect, loop):
+    client = connect(loop)
+    client.set_register(PC, 0xFFFF_FFFF_8000_0000)
+    text = bytes.fromhex(client.ask("qThreadExtraInfo,1")).decode()
+    assert text == "hart 0, machine mode, at 0xffffffff80000000"
+
+
 # -- monitor --------------------------------------------------------------------------------------
 
 

@@ -61,7 +61,7 @@ def _help(target: Target, thread: int, words: list[str]) -> str:
 
 def _registers(target: Target, thread: int, words: list[str]) -> str:
     hart = target.hart(thread)
-    where = target.machine.symbols.describe(hart.pc & MASK64)
+    where = target.place(hart.pc & MASK64)
     cells = [
         f"{name:>4} {value & MASK64:016x}" for name, value in zip(X_NAMES, hart.x, strict=True)
     ]

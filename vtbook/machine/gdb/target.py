@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 SLICE_SECONDS = 0.05
 """A run comes back after about so long, to see whether gdb wants it to stop."""
 
+REACH = 1 << 20
+"""Bytes after a symbol of unknown size that still are described by it."""
+
 SIGINT, SIGILL, SIGTRAP, SIGBUS, SIGSEGV = 2, 4, 5, 10, 11
 """Signals by gdb's numbers (include/gdb/signals.def), which are not all Linux's."""
 SIGNALS = {0: SIGBUS, 2: SIGILL, 3: SIGTRAP, 4: SIGBUS, 6: SIGBUS}
@@ -126,9 +129,15 @@ class Target:
         """A thread in words: its mode, and where it is."""
         hart = self.hart(thread)
         mode = {0: "user", 1: "supervisor", 3: "machine"}.get(hart.mode, "?")
-        where = self.machine.symbols.describe(hart.pc & MASK64)
+        where = self.place(hart.pc & MASK64)
         waits = ", waits" if hart.waiting else ""
         return f"hart {hart.mhartid}, {mode} mode{waits}, at {where}"
+
+    def place(self, address: int) -> str:
+        """An address in words, as far as the loaded program's symbols reach."""
+        found = self.machine.symbols.at(address)
+        is_near = found is not None and found[1] < REACH
+        return self.machine.symbols.describe(address) if is_near else f"{address:#x}"
 
     @property
     def has_past(self) -> bool:
