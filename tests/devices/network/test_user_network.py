@@ -132,6 +132,20 @@ def test_the_same_frames_are_answered_with_the_same_frames(no_sockets):
     assert run() == first
 
 
+def test_an_answer_does_not_depend_on_those_before(guest):
+    answers = []
+    for _ in range(2):
+        guest.arp(GATEWAY)
+        guest.ping(GATEWAY, bytes(1400))
+        guest.udp(QUERY, DNS, 53)
+        guest.udp(b"x", OUTSIDE, 9)
+        guest.port.poll()
+        answers.append(guest.frames)
+        guest.frames = []
+    assert len(answers[0]) == 4
+    assert answers[0] == answers[1]
+
+
 # -- where nobody may go ------------------------------------------------------------------------
 
 
@@ -566,6 +580,21 @@ def test_a_network_has_one_port():
     network.close()
     with pytest.raises(AddressError):
         UserNetwork(name_server="localhost")
+
+
+@pytest.mark.parametrize(
+    ("options", "live"),
+    [
+        ({}, False),
+        ({"restrict": False}, True),
+        ({"host_loopback": True}, True),
+        ({"name_server": "192.0.2.53"}, True),
+        ({"forwards": ["tcp::0-:22"]}, True),
+    ],
+)
+def test_a_network_says_whether_anything_outside_can_act(options, live):
+    with UserNetwork(**options) as network:
+        assert network.is_live is live
 
 
 def test_another_subnet_has_the_same_layout():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from zlib import crc32
 
 from vtbook.devices.network.ethernet import MTU, Malformed
 from vtbook.devices.network.ip import HEADER, MORE_FRAGMENTS, IPv4
@@ -18,14 +19,20 @@ DATAGRAMS, PIECES = 16, 64
 
 
 def cut(packet: IPv4) -> Iterator[IPv4]:
-    """`packet`, in pieces if it is longer than a frame."""
+    """`packet`, in pieces if it is longer than a frame.
+
+    A whole packet needs no identification (RFC 6864). That of pieces is made from what they carry:
+    so the same answer is the same bytes, however many were sent before.
+    """
     if len(packet.payload) <= MTU - HEADER.size:
         yield packet
         return
+    number = crc32(packet.payload) & 0xFFFF
     for offset in range(0, len(packet.payload), PIECE):
         piece = packet.payload[offset : offset + PIECE]
         more = MORE_FRAGMENTS if offset + PIECE < len(packet.payload) else 0
-        yield replace(packet, payload=piece, fragment=offset // 8 | more)
+        fragment = offset // 8 | more
+        yield replace(packet, payload=piece, fragment=fragment, identification=number)
 
 
 @dataclass

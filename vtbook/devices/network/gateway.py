@@ -76,7 +76,6 @@ class Gateway:
         self._neighbours: dict[int, bytes] = {}
         self._unresolved: list[IPv4] = []
         self._reassembly = Reassembly(self.clock)
-        self._identification = 0
 
     # -- frames out -------------------------------------------------------------------------
 
@@ -90,8 +89,6 @@ class Gateway:
             question = Arp(ARP_REQUEST, mac_of(here), here, bytes(6), packet.destination)
             self._emit(BROADCAST, ETHERTYPE_ARP, question.encode())
             return
-        self._identification = self._identification + 1 & 0xFFFF
-        packet.identification = self._identification
         for piece in cut(packet):
             self._emit(mac, ETHERTYPE_IPV4, piece.encode())
 

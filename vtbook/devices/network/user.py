@@ -170,6 +170,16 @@ class UserNetwork:
     # -- looking at it ----------------------------------------------------------------------
 
     @property
+    def is_live(self) -> bool:
+        """Whether anything outside can act at any time, at the pace of the real world.
+
+        If not, all answers follow from the guest's frames alone.
+        """
+        policy = self.policy
+        opens = not policy.restrict or policy.host_loopback or policy.name_server is not None
+        return opens or bool(self._listeners)
+
+    @property
     def dhcp(self) -> DhcpServer:
         """The DHCP server, with its ``leases``."""
         return self._nat.gateway.dhcp
