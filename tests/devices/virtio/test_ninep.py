@@ -10,7 +10,7 @@ import pytest
 
 from tests.devices.virtio import driver as d
 from vtbook.devices import DeviceStateError
-from vtbook.devices.virtio import Virtio9P
+from vtbook.devices.virtio import Virtio9P, ninep
 from vtbook.devices.virtio import ninep_server as p9
 from vtbook.devices.virtio.folder import Folder, FolderError
 from vtbook.errors import VtbookError
@@ -259,7 +259,6 @@ def test_the_space_of_the_host_is_told(client):
 
 def test_a_folder_shared_read_only_does_not_change(folder):
     client = Client(folder, read_only=True)
-    assert client.device.can_go_back
     client.walk(1, b"hello.txt")
     client.walk(2)
     assert client.fails(12, struct.pack("<II", 1, WRITE)) == "EROFS"
@@ -442,13 +441,75 @@ def test_the_state_comes_back_with_files_open(folder):
     assert client.read(3, 0, 5) == b"hello"
 
 
+def messages_of_a_day(client):
+    """Some messages that use all that is kept; their answers."""
+    root = struct.pack("<I", ROOT)
+    client.walk(1, b"sub", b"two")
+    client.walk(2)
+    answers = [client.open(1), client.read(1, 0, 9)]
+    answers.append(client.ok(14, create_body(2, b"new")))
+    answers.append(client.write(2, b"first"))
+    answers.append(client.ok(74, root + name(b"sub") + root + name(b"moved")))
+    answers.append(client.message(110, walk_body(ROOT, 3, [b"nothing"])))
+    client.walk(3, b"moved", b"none")
+    client.walk(3, b"moved", b"..", b"moved")
+    answers.append(client.open(3))
+    answers.append(client.listing(3))
+    answers.append(client.ok(76, root + name(b"hello.txt") + bytes(4)))
+    client.ok(120, struct.pack("<I", 1))
+    return answers
+
+
+def test_a_past_that_is_repeated_touches_nothing(client, folder):
+    start = client.driver.board.slot.state()
+    ring, memory = client.driver.rings[0], client.driver.board.memory
+    seen, ram = (ring.seen, ring.added, list(ring.free)), bytes(memory.data)
+    answers = messages_of_a_day(client)
+    end = client.device.state()
+
+    def go_back():
+        client.driver.board.slot.load_state(start)
+        memory.write(memory.base, ram)
+        ring.seen, ring.added, ring.free = seen[0], seen[1], list(seen[2])
+
+    (folder / "new").write_bytes(b"changed since")
+    (folder / "hello.txt").write_bytes(b"there again")
+    before = sorted((path, path.stat().st_mtime_ns) for path in folder.rglob("*"))
+    for _ in range(2):
+        go_back()
+        client.device.muted = True
+        assert messages_of_a_day(client) == answers
+        client.device.muted = False
+        assert client.device.state() == end
+    assert sorted((path, path.stat().st_mtime_ns) for path in folder.rglob("*")) == before
+    assert client.read(2) == b"changed since", "from now on it is the folder of now"
+    go_back()
+    client.walk(1, b"hello.txt")
+    client.open(1)
+    assert client.read(1) == b"there again", "another future has other answers"
+
+
+def test_a_past_that_is_too_long_ago_changes_nothing(client, folder, monkeypatch):
+    monkeypatch.setattr(ninep, "PAST_MAX", 100)
+    start = client.device.state()
+    client.create(1, b"new")
+    client.write(1, b"text")
+    for _ in range(10):
+        client.read(1)
+    client.device.load_state(start)
+    client.device.muted = True
+    (folder / "new").unlink()
+    assert client.fails(110, walk_body(ROOT, 1, [])) == "EIO"
+    assert not (folder / "new").exists()
+
+
 @pytest.mark.parametrize(
     "fid", [None, [], [1], [1, 4], [-1, None], [1, None, b".."], [1, None, b"a/b"], [1, 0, "a"]]
 )
 def test_a_saved_name_that_leads_out_is_refused(folder, fid):
     device = Virtio9P(folder)
     with pytest.raises(DeviceStateError):
-        device.load_state({"message_size": 4096, "fids": [fid]})
+        device.load_state({"message_size": 4096, "count": 0, "fids": [fid]})
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):

@@ -1,10 +1,7 @@
 """9P2000.L: the protocol in which a guest asks for the files of a shared folder.
 
 Sources: intro(5) of Plan 9's manual, the description of 9P2000.L by diod, Linux's ``net/9p``.
-Numbers are little-endian::
-
-    message: size 32 | type 8 | tag 16 | fields ...     a string is length 16 | bytes
-    qid:     type 8 | version 32 | path 64              names a file, whatever it is called
+`vtbook.devices.virtio.ninep_wire` has the form of messages.
 
 A *fid* is a number that the guest gives to a file. Walking from one fid makes another; a fid is
 opened, read, and clunked when it is not needed any more.
@@ -16,15 +13,25 @@ import errno
 import os
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from struct import Struct, calcsize, pack, unpack_from
 from struct import error as StructError
-from typing import Any, ClassVar
+from struct import pack, unpack_from
+from typing import ClassVar
 
 from vtbook.devices.virtio.folder import Folder, Names, checked_name, refuse
+from vtbook.devices.virtio.ninep_wire import (
+    HEADER,
+    SECOND,
+    Message,
+    host_flags,
+    packed_string,
+    qid_of,
+    refusal,
+    split_time,
+)
 
-HEADER = Struct("<IBH")
-RLERROR = 7
 MESSAGE_MIN, MESSAGE_MAX = 1 << 12, 1 << 17
 READ_OVERHEAD = HEADER.size + 4
 FIDS_MAX, OPEN_MAX = 1 << 14, 256
@@ -33,19 +40,11 @@ WALK_MAX = 16
 DEPTH_MAX = 256
 """The most directories in each other."""
 
-LINUX_ERRORS = {"ENAMETOOLONG": 36, "ENOSYS": 38, "ENOTEMPTY": 39, "ELOOP": 40, "EOPNOTSUPP": 95}
-LINUX_ERRORS |= {"ENOTSUP": 95, "ESTALE": 116, "EDQUOT": 122, "EAGAIN": 11}
-"""Linux's numbers, where systems differ; below 34 nearly all are the same."""
-LINUX_FLAGS = {0o200: os.O_EXCL, 0o1000: os.O_TRUNC}
-"""Open flags of Linux that count here. O_APPEND does not: the client knows where it writes."""
 REMOVE_DIRECTORY = 0x200
 
 # Bits of Tsetattr
 SET_MODE, SET_SIZE, SET_ATIME, SET_MTIME, SET_ATIME_TO, SET_MTIME_TO = 1, 8, 16, 32, 128, 256
 BASIC_ATTRIBUTES = 0x7FF
-SECOND = 10**9
-
-QID_DIRECTORY, QID_LINK = 0x80, 0x02
 
 
 @dataclass
@@ -62,27 +61,6 @@ class Fid:
     flags: int | None = None
     file: int | None = None
     entries: list[bytes] | None = None
-
-
-class _Message:
-    """The fields of a request, one after the other."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
-
-    def take(self, fields: str) -> tuple[Any, ...]:
-        values = unpack_from("<" + fields, self.data, self.at)
-        self.at += calcsize("<" + fields)
-        return values
-
-    def octets(self, size: int) -> bytes:
-        if self.at + size > len(self.data):
-            raise refuse(errno.EINVAL)
-        self.at += size
-        return self.data[self.at - size : self.at]
-
-    def string(self) -> bytes:
-        return self.octets(self.take("H")[0])
 
 
 class Server:
@@ -123,12 +101,24 @@ class Server:
         try:
             if name is None:
                 raise refuse(errno.EOPNOTSUPP)
-            fields = getattr(self, f"_{name}")(_Message(body))
+            fields = getattr(self, f"_{name}")(Message(body))
         except OSError as failed:
-            kind, fields = RLERROR - 1, pack("<I", _linux_number(failed.errno or errno.EIO))
+            return refusal(tag, failed.errno or errno.EIO)
         except (StructError, OverflowError, ValueError):  # too short, or no number for the host
-            kind, fields = RLERROR - 1, pack("<I", errno.EINVAL)
-        return HEADER.pack(HEADER.size + len(fields), kind + 1, tag) + fields
+            return refusal(tag, errno.EINVAL)
+        answer = HEADER.pack(HEADER.size + len(fields), kind + 1, tag) + fields
+        self.follow(kind, body, answer)
+        return answer
+
+    def follow(self, kind: int, body: bytes, answer: bytes) -> None:
+        """Keep the guest's names as `answer` left them; the folder is not touched.
+
+        A machine that repeats its past has the answers of then.
+        """
+        name = self._FOLLOWED.get(kind)
+        if name is not None and answer[4] == kind + 1:
+            with suppress(OSError, StructError):  # the answers of another past
+                getattr(self, f"_after_{name}")(Message(body), answer[HEADER.size :])
 
     def _fid(self, number: int) -> Fid:
         fid = self.fids.get(number)
@@ -136,12 +126,11 @@ class Server:
             raise refuse(errno.EBADF)
         return fid
 
-    def _add(self, number: int, path: Names) -> None:
+    def _check_new(self, number: int) -> None:
         if number in self.fids:
             raise refuse(errno.EINVAL)
         if len(self.fids) >= FIDS_MAX:
             raise refuse(errno.ENFILE)
-        self.fids[number] = Fid(path)
 
     def forget(self, number: int) -> None:
         """Let a name go, and close its file."""
@@ -163,55 +152,66 @@ class Server:
             raise refuse(errno.EMFILE)
 
     def _qid(self, path: Names) -> bytes:
-        return _qid(self.folder.stat(path))
+        return qid_of(self.folder.stat(path))
 
     # -- one method a message ---------------------------------------------------------------
 
-    def _version(self, m: _Message) -> bytes:
+    def _version(self, m: Message) -> bytes:
         (size,) = m.take("I")
-        self.reset()
-        self.message_size = min(max(size, MESSAGE_MIN), MESSAGE_MAX)
         version = b"9P2000.L" if m.string() == b"9P2000.L" else b"unknown"
-        return pack("<I", self.message_size) + _string(version)
+        return pack("<I", min(max(size, MESSAGE_MIN), MESSAGE_MAX)) + packed_string(version)
 
-    def _attach(self, m: _Message) -> bytes:
+    def _after_version(self, m: Message, answer: bytes) -> None:
+        self.reset()
+        (self.message_size,) = unpack_from("<I", answer)
+
+    def _attach(self, m: Message) -> bytes:
         (number, _) = m.take("II")
-        qid = self._qid(())
-        self._add(number, ())
-        return qid
+        self._check_new(number)
+        return self._qid(())
 
-    def _walk(self, m: _Message) -> bytes:
+    def _after_attach(self, m: Message, answer: bytes) -> None:
+        self.fids[m.take("I")[0]] = Fid(())
+
+    def _walk(self, m: Message) -> bytes:
         number, new, count = m.take("IIH")
         fid = self._fid(number)
-        path = fid.path
         if count > WALK_MAX or (new == number and fid.flags is not None):
             raise refuse(errno.EINVAL)
-        names = [m.string() for _ in range(count)]
+        if new != number:
+            self._check_new(new)
         qids: list[bytes] = []
-        for name in names:
-            path = path[:-1] if name == b".." else _inside(path, name)
+        for path in _steps(fid.path, [m.string() for _ in range(count)]):
             try:
                 qids.append(self._qid(path))
             except OSError:
                 if not qids:
                     raise
-                return pack("<H", len(qids)) + b"".join(qids)
-        if new == number:
-            self.forget(number)
-        self._add(new, path)
+                break
         return pack("<H", len(qids)) + b"".join(qids)
 
-    def _lopen(self, m: _Message) -> bytes:
+    def _after_walk(self, m: Message, answer: bytes) -> None:
+        number, new, count = m.take("IIH")
+        if unpack_from("<H", answer)[0] == count:  # else nothing came of it
+            path = self._fid(number).path
+            for step in _steps(path, [m.string() for _ in range(count)]):
+                path = step
+            self.fids[new] = Fid(path)
+
+    def _lopen(self, m: Message) -> bytes:
         number, flags = m.take("II")
         fid = self._fid(number)
         if fid.flags is not None:
             raise refuse(errno.EINVAL)
         self._check_open()
-        fid.file = self.folder.open(fid.path, _host_flags(flags) & ~os.O_EXCL)
-        fid.flags = flags & 3
-        return _qid(os.fstat(fid.file)) + pack("<I", 0)
+        fid.file = self.folder.open(fid.path, host_flags(flags) & ~os.O_EXCL)
+        return qid_of(os.fstat(fid.file)) + pack("<I", 0)
 
-    def _lcreate(self, m: _Message) -> bytes:
+    def _after_lopen(self, m: Message, answer: bytes) -> None:
+        number, flags = m.take("II")
+        self._fid(number).flags = flags & 3
+
+    def _lcreate(self, m: Message) -> bytes:
         (number,) = m.take("I")
         name = m.string()
         flags, mode, _ = m.take("III")
@@ -219,12 +219,15 @@ class Server:
         if fid.flags is not None:
             raise refuse(errno.EINVAL)
         self._check_open()
-        path = _inside(fid.path, name)
-        opened = self.folder.create(path, _host_flags(flags), mode)
-        fid.path, fid.flags, fid.file = path, flags & 3, opened
-        return _qid(os.fstat(opened)) + pack("<I", 0)
+        fid.file = self.folder.create(_inside(fid.path, name), host_flags(flags), mode)
+        return qid_of(os.fstat(fid.file)) + pack("<I", 0)
 
-    def _read(self, m: _Message) -> bytes:
+    def _after_lcreate(self, m: Message, answer: bytes) -> None:
+        fid = self._fid(m.take("I")[0])
+        fid.path = _inside(fid.path, m.string())
+        fid.flags = m.take("I")[0] & 3
+
+    def _read(self, m: Message) -> bytes:
         number, offset, count = m.take("IQI")
         limit = self._limit(count)
         data = os.pread(self._file(self._fid(number)), limit, offset)
@@ -234,11 +237,11 @@ class Server:
         """Bytes of data that the answer can have, of those asked for."""
         return max(min(count, self.message_size - READ_OVERHEAD, self._room - READ_OVERHEAD), 0)
 
-    def _write(self, m: _Message) -> bytes:
+    def _write(self, m: Message) -> bytes:
         number, offset, count = m.take("IQI")
         return pack("<I", os.pwrite(self._file(self._fid(number)), m.octets(count), offset))
 
-    def _readdir(self, m: _Message) -> bytes:
+    def _readdir(self, m: Message) -> bytes:
         number, offset, count = m.take("IQI")
         fid = self._fid(number)
         if fid.flags is None:
@@ -253,27 +256,29 @@ class Server:
                 status = self.folder.stat((*fid.path, name) if path is None else path)
             except OSError:  # gone since it was listed
                 continue
-            entry = _qid(status) + pack("<QB", place, stat.S_IFMT(status.st_mode) >> 12)
-            entry += _string(name)
+            entry = qid_of(status) + pack("<QB", place, stat.S_IFMT(status.st_mode) >> 12)
+            entry += packed_string(name)
             if len(found) + len(entry) > limit:
                 break
             found += entry
         return pack("<I", len(found)) + found
 
-    def _getattr(self, m: _Message) -> bytes:
+    def _getattr(self, m: Message) -> bytes:
         number, _ = m.take("IQ")
         fid = self._fid(number)
         s = self.folder.stat(fid.path) if fid.file is None else os.fstat(fid.file)
-        times = [part for ns in (s.st_atime_ns, s.st_mtime_ns, s.st_ctime_ns) for part in _time(ns)]
+        times = [
+            part for ns in (s.st_atime_ns, s.st_mtime_ns, s.st_ctime_ns) for part in split_time(ns)
+        ]
         return (
             pack("<Q", BASIC_ATTRIBUTES)
-            + _qid(s)
+            + qid_of(s)
             + pack("<III", s.st_mode, 0, 0)
             + pack("<QQQQQ", s.st_nlink, 0, s.st_size, 4096, s.st_blocks)
             + pack("<10Q", *times, 0, 0, 0, 0)
         )
 
-    def _setattr(self, m: _Message) -> bytes:
+    def _setattr(self, m: Message) -> bytes:
         number, valid, mode, _, _, size, *times = m.take("IIIIIQQQQQ")
         path = self._fid(number).path
         before = self.folder.stat(path)
@@ -292,54 +297,67 @@ class Server:
         )
         return b""
 
-    def _mkdir(self, m: _Message) -> bytes:
+    def _mkdir(self, m: Message) -> bytes:
         (number,) = m.take("I")
         path = _inside(self._fid(number).path, m.string())
         self.folder.make_directory(path, m.take("II")[0])
         return self._qid(path)
 
-    def _renameat(self, m: _Message) -> bytes:
-        (source,) = m.take("I")
-        old = _inside(self._fid(source).path, m.string())
-        (target,) = m.take("I")
-        new = _inside(self._fid(target).path, m.string())
-        self.folder.rename(old, new)
+    def _renameat(self, m: Message) -> bytes:
+        self.folder.rename(*self._old_and_new(m))
+        return b""
+
+    def _after_renameat(self, m: Message, answer: bytes) -> None:
+        old, new = self._old_and_new(m)
         for fid in self.fids.values():
             if fid.path[: len(old)] == old:
                 fid.path = (*new, *fid.path[len(old) :])
-        return b""
 
-    def _unlinkat(self, m: _Message) -> bytes:
+    def _old_and_new(self, m: Message) -> tuple[Names, Names]:
+        old = _inside(self._fid(m.take("I")[0]).path, m.string())
+        return old, _inside(self._fid(m.take("I")[0]).path, m.string())
+
+    def _unlinkat(self, m: Message) -> bytes:
         (number,) = m.take("I")
         path = _inside(self._fid(number).path, m.string())
         self.folder.remove(path, directory=bool(m.take("I")[0] & REMOVE_DIRECTORY))
         return b""
 
-    def _readlink(self, m: _Message) -> bytes:
-        return _string(self.folder.read_link(self._fid(m.take("I")[0]).path))
+    def _readlink(self, m: Message) -> bytes:
+        return packed_string(self.folder.read_link(self._fid(m.take("I")[0]).path))
 
-    def _statfs(self, m: _Message) -> bytes:
+    def _statfs(self, m: Message) -> bytes:
         self._fid(m.take("I")[0])
         s = self.folder.space()
         space = (s.f_blocks, s.f_bfree, s.f_bavail, s.f_files, s.f_ffree)
         return pack("<II6QI", 0x01021997, s.f_frsize, *space, 0, s.f_namemax)
 
-    def _fsync(self, m: _Message) -> bytes:
+    def _fsync(self, m: Message) -> bytes:
         os.fsync(self._file(self._fid(m.take("I")[0])))
         return b""
 
-    def _clunk(self, m: _Message) -> bytes:
-        (number,) = m.take("I")
-        self._fid(number)
-        self.forget(number)
+    def _clunk(self, m: Message) -> bytes:
+        self._fid(m.take("I")[0])
         return b""
 
-    def _flush(self, m: _Message) -> bytes:
+    def _after_clunk(self, m: Message, answer: bytes) -> None:
+        self.forget(m.take("I")[0])
+
+    def _flush(self, m: Message) -> bytes:
         return b""  # every request has been answered by the time the next is read
 
-    def _lock(self, m: _Message) -> bytes:
+    def _lock(self, m: Message) -> bytes:
         return b"\0"  # granted: the guest's own kernel keeps its processes apart
 
+    _FOLLOWED: ClassVar[dict[int, str]] = {
+        12: "lopen",
+        14: "lcreate",
+        74: "renameat",
+        100: "version",
+        104: "attach",
+        110: "walk",
+        120: "clunk",
+    }
     _NAMES: ClassVar[dict[int, str]] = {
         8: "statfs",
         12: "lopen",
@@ -363,32 +381,15 @@ class Server:
     }
 
 
+def _steps(path: Names, names: list[bytes]) -> Iterator[Names]:
+    """The paths that a walk passes; above the folder is the folder."""
+    for name in names:
+        path = path[:-1] if name == b".." else _inside(path, name)
+        yield path
+
+
 def _inside(path: Names, name: bytes) -> Names:
     """The path of `name` in the directory `path`."""
     if len(path) >= DEPTH_MAX:
         raise refuse(errno.ENAMETOOLONG)
     return (*path, checked_name(name))
-
-
-def _string(text: bytes) -> bytes:
-    return pack("<H", len(text)) + text
-
-
-def _time(ns: int) -> tuple[int, int]:
-    return max(ns, 0) // SECOND, max(ns, 0) % SECOND
-
-
-def _qid(status: os.stat_result) -> bytes:
-    kind = {stat.S_IFDIR: QID_DIRECTORY, stat.S_IFLNK: QID_LINK}.get(stat.S_IFMT(status.st_mode), 0)
-    version = (status.st_mtime_ns ^ status.st_size << 8) & 0xFFFF_FFFF
-    path = (status.st_ino ^ status.st_dev << 48) & (1 << 64) - 1
-    return pack("<BIQ", kind, version, path)
-
-
-def _host_flags(flags: int) -> int:
-    access = (os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_RDWR)[flags & 3]
-    return access | sum(ours for theirs, ours in LINUX_FLAGS.items() if flags & theirs)
-
-
-def _linux_number(number: int) -> int:
-    return LINUX_ERRORS.get(errno.errorcode.get(number, ""), number)
