@@ -318,3 +318,20 @@ def test_the_clock_of_all_harts_never_goes_back(pieces: list[int], harts: int) -
         assert clock == made.instructions >= last
         assert made.board.time() == clock // (TICK * harts)
         last = clock
+
+
+def test_a_session_waits_with_the_guest_and_goes_on_at_a_key() -> None:
+    made = booted()
+    session = made.session()
+    session.run()
+    try:
+        session.expect("$ ", 60)
+        assert session.wait(60) == "waiting"
+        assert session.timed
+        before = made.board.clock
+        session.feed("echo ping\n")
+        session.expect("ping\n", 60)
+        session.expect("$ ", 60)
+        assert made.board.clock > before
+    finally:
+        session.close()

@@ -14,6 +14,7 @@ from vtbook.course.messages import GUEST_STUCK, INTERRUPTED, say
 from vtbook.course.programs import load_program
 from vtbook.course.run import HIGHEST_STATUS, Plan, instruction_at
 from vtbook.errors import VtbookError
+from vtbook.machine.session import SessionError
 
 if TYPE_CHECKING:
     from vtbook.machine import Machine
@@ -200,9 +201,16 @@ class _Conversation:
         elif state == "error":
             self._say(session.error)
             self.status = GUEST_STUCK
-        elif state == "waiting" and self.ended and session.wait(0.01) == "waiting":
+        elif state == "waiting" and self.ended and not session.timed and self._stays_waiting():
             self._say("the guest waits for input and there is no more")
             self.status = GUEST_STUCK
+
+    def _stays_waiting(self) -> bool:
+        """Whether nothing is on its way to the guest any more."""
+        try:
+            return self.session.wait(0.01) == "waiting"
+        except SessionError:
+            return False
 
     def _read(self) -> None:
         try:

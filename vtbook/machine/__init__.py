@@ -1,8 +1,9 @@
-"""Machines: a board wired from RAM, devices and a hart, and an engine that runs it.
+"""Machines: a board wired from RAM, devices and harts, and an engine that runs these.
 
-``Board`` describes the hardware; ``Machine`` builds it, loads a program and runs it until an
-``Exit``; ``Snapshot`` is its whole state, and ``history`` takes it back in time. ``elf`` reads and writes programs, ``board`` has the addresses,
-``exits`` the reasons for which a run ends, ``engines`` the ways of running.
+``Board`` describes the hardware; ``Machine`` builds it, loads a program or boots a system, and runs
+until an ``Exit``; ``Snapshot`` is its whole state, and ``history`` takes it back in time. ``elf``
+reads and writes programs, ``board`` has the addresses, ``exits`` the reasons for which a run ends,
+``engines`` the ways of running, ``harts`` the turns that several harts take.
 """
 
 from vtbook.machine.board import Board, BoardError, Disk, Nic

@@ -30,6 +30,10 @@ TYPED_LIMIT = 1 << 20
 """Bytes that may wait to be typed."""
 KEPT = 1 << 20
 """Bytes of output that the machine's console keeps: each checkpoint of its past has them too."""
+LONG_WAIT = 0.5
+"""Seconds after which harts that wait for timers only seem to wait for input."""
+WAKE_INSTRUCTIONS = 200_000
+"""A timer's handler takes fewer instructions; more is work."""
 MOST_SLICES = 64
 """A guest that polls but does not wait is looked at again after at most so many slices."""
 STATES = ("ready", "running", "waiting", "paused", "off", "stopped", "error", "closed")
@@ -70,6 +74,9 @@ class Session:
         self._stop = False
         self._listeners: list[Callable[[bool], object]] = []
         self._read = (0, 0)
+        self._busy, self._idle_since = 0, 0.0
+        self.timed = False
+        """Whether what waits, waits for a timer too, and may go on by itself."""
         _open.add(self)
 
     def __repr__(self) -> str:
@@ -242,7 +249,7 @@ class Session:
         end = time.monotonic() + timeout
         with self._changed:
             while True:
-                stands = self._stands()
+                stands = self._stands() and not (self.state == "waiting" and self.timed)
                 epoch = self.epoch
                 start = self._read[1] if self._read[0] == epoch else 0
                 first, data = self.since(start)
@@ -277,6 +284,7 @@ class Session:
     def _drive(self) -> tuple[str, Exit | None]:
         machine = self.machine
         machine.pace = self._pace
+        self._busy, self._idle_since = self.instructions, time.monotonic()
         skip, between = 0, 1
         while True:
             if self._stop:
@@ -324,12 +332,30 @@ class Session:
             self._set("running")
 
     def _pace(self, seconds: float) -> float:
-        """The harts wait for a timer: let real time pass, until something is typed."""
+        """The harts wait for a timer: let real time pass, until something is typed.
+
+        While they have waited for long, the session waits too: as far as anyone can see, for input.
+        """
         clock = time.monotonic()
+        if self.instructions > self._busy + WAKE_INSTRUCTIONS:
+            self._idle_since = clock
+        self._busy = self.instructions
         with self._changed:
-            self._changed.wait_for(lambda: self._typed or self._stop, seconds)
+            if not self._typed and not self._stop and clock - self._idle_since > LONG_WAIT:
+                self._seem("waiting")
+            if self._changed.wait_for(lambda: self._typed or self._stop, seconds):
+                self._idle_since = clock
+                self._seem("running")
         self.machine.board.poll()
         return time.monotonic() - clock
+
+    def _seem(self, state: str) -> None:
+        """Show another state, if it is one."""
+        if self.state != state:
+            self.timed = state == "waiting"
+            self.mips = 0.0
+            self._set(state)
+            self._tell(state == "waiting")
 
     def _measure(self, instructions: int, seconds: float) -> None:
         rate = instructions / seconds / 1e6 if seconds > 0 else 0.0
