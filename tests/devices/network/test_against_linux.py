@@ -372,6 +372,8 @@ def test_linux_transfers_files_through_the_rings_of_our_card(web, tmp_path, feat
         class Rings:
             """What is behind the port that Linux talks to."""
 
+            waits = False
+
             def send(self, port, frame):
                 card.send([frame])
 

@@ -1,5 +1,7 @@
 """Ports, cables and the switch: who gets which frame, in which order, and what is counted."""
 
+import threading
+
 import pytest
 
 from vtbook.devices.network import Cable, Port, Switch, SwitchError, UserNetwork, mac_bytes
@@ -114,6 +116,16 @@ def test_a_port_polls_what_arrives_while_it_polls_the_next_time():
     left.say(right.mac)
     assert right.poll() == 1
     assert right.poll() == 1
+
+
+def test_a_poll_waits_for_a_frame_of_another_thread():
+    left, right = Station(1), Station(2)
+    Cable(left, right)
+    assert right.poll(0.001) == 0
+    thread = threading.Timer(0.05, left.say, [right.mac])
+    thread.start()
+    assert right.poll(60) == 1
+    thread.join()
 
 
 def test_after_a_cable_is_pulled_nothing_passes():

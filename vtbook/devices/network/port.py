@@ -15,6 +15,7 @@ arrival with an exact moment and replay it.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Literal, Protocol
@@ -31,6 +32,10 @@ LINK_DOWN, LINK_UP = b"\0", b"\1"
 
 class Network(Protocol):
     """What a port needs of the network behind it."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether `poll` can wait for something outside. If not, the port waits for frames."""
 
     def send(self, port: Port, frame: bytes) -> None:
         """Take a frame that came out of the device at `port`."""
@@ -81,6 +86,7 @@ class Port:
         self.taps: list[Tap] = []
         self.sent = self.received = self.dropped = 0
         self._waiting: deque[bytes] = deque()
+        self._woken = threading.Event()
 
     def __repr__(self) -> str:
         return f"Port({self.name!r}, sent={self.sent}, received={self.received})"
@@ -130,8 +136,16 @@ class Port:
         Returns:
             How many frames the device got.
         """
-        if self.network is not None:
-            self.network.poll(0.0 if self._waiting else timeout)
+        if self._waiting and self._is_ready():
+            timeout = 0.0
+        if self.network is not None and self.network.waits:
+            self.network.poll(timeout)
+        else:
+            if timeout > 0:
+                self._woken.wait(timeout)
+            self._woken.clear()
+            if self.network is not None:
+                self.network.poll()
         count = 0
         for _ in range(len(self._waiting)):
             if not self._is_ready():
@@ -178,7 +192,8 @@ class Port:
         self.wake()
 
     def wake(self) -> None:
-        """Say that `poll` has something to do."""
+        """Say that `poll` has something to do, and end its waiting for frames."""
+        self._woken.set()
         if self.on_wake is not None:
             self.on_wake()
 
@@ -199,6 +214,8 @@ class Cable:
     >>> right.waiting
     1
     """
+
+    waits = False
 
     def __init__(self, left: Port, right: Port) -> None:
         self.ends = (left, right)

@@ -19,6 +19,8 @@ TABLE_LIMIT = 1024
 """Addresses that are remembered. A guest that invents more cannot push out those of others."""
 AGEING = 300.0
 """IEEE 802.1D, table 7-5: seconds."""
+PATIENCE = 0.005
+"""Seconds that an uplink may wait for something outside."""
 RESERVED = bytes.fromhex("0180c20000")
 """Group addresses 01-80-C2-00-00-0X are for the bridge itself and are never forwarded."""
 
@@ -213,8 +215,18 @@ class Switch:
 
     # -- the network behind a port ----------------------------------------------------------
 
+    @property
+    def waits(self) -> bool:
+        """Whether an uplink can wait for something outside."""
+        slots = list(self._slots.values())
+        return any(slot.uplink and slot.port.network is not None for slot in slots)
+
     def poll(self, timeout: float = 0.0) -> None:
-        """Let the uplinks work; the first waits up to `timeout` seconds for something to do."""
+        """Let the uplinks work; the first waits for something to do, but not for long.
+
+        Meanwhile other machines may send frames, of which the uplink knows nothing.
+        """
+        timeout = min(timeout, PATIENCE)
         for slot in list(self._slots.values()):
             if slot.uplink:
                 slot.port.poll(timeout)

@@ -193,6 +193,8 @@ class UserNetwork:
 
     # -- the network behind a port ----------------------------------------------------------
 
+    waits = True
+
     def send(self, port: Port, frame: bytes) -> None:
         """Take a frame from the guest."""
         with self._lock:
