@@ -12,6 +12,7 @@ from vtbook.devices.console import Console
 from vtbook.devices.deadlines import Timed
 from vtbook.devices.finisher import Finisher
 from vtbook.devices.htif import Htif
+from vtbook.devices.memory import Memory, PlainMemory
 from vtbook.devices.plic import Plic
 from vtbook.devices.rtc import Rtc
 from vtbook.devices.shutdown import Shutdown
@@ -28,6 +29,8 @@ __all__ = [
     "DeviceStateError",
     "Finisher",
     "Htif",
+    "Memory",
+    "PlainMemory",
     "Plic",
     "Region",
     "Rtc",
