@@ -20,7 +20,7 @@ from vtbook.guests.kernel import (
 )
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=9)
-NAMES = NAMES.filter(lambda name: name not in (".", ".."))
+NAMES = NAMES.filter(lambda name: name not in (".", "..") and len(name.encode()) <= 28)
 TREES = st.recursive(
     st.binary(max_size=3000), lambda inner: st.dictionaries(NAMES, inner, max_size=4), max_leaves=12
 )

@@ -63,12 +63,22 @@ static void run(struct hart *hart, struct process *process) {
     hart->interrupts = false;  // they are off in the scheduler
 }
 
+// Wait for a device or another hart.  The first hart keeps the time; no other needs
+// the clock while it has nothing to do.
+static void idle(struct hart *hart) {
+    if (hart->index > 0) clock_off();
+    wait_for_interrupt();
+    interrupts_on();  // what came is handled here
+    interrupts_off();
+    if (hart->index > 0) clock_on();
+}
+
 // Never returns.  A hart with nothing to do drops the page table of the process
 // that it ran last, which another hart may free, and waits.
 void scheduler(void) {
     struct hart *hart = this_hart();
+    interrupts_off();
     for (;;) {
-        interrupts_off();
         lock(&process_lock);
         hart->idle = false;
         struct process *process;
@@ -76,8 +86,7 @@ void scheduler(void) {
         use_page_table(hart, kernel_table_root());
         hart->idle = true;
         unlock(&process_lock);
-        wait_for_interrupt();
-        interrupts_on();
+        idle(hart);
     }
 }
 

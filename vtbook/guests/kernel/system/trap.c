@@ -26,13 +26,21 @@ static void set_next_tick(void) {
     sbi_set_timer(read_time() + board.clock_frequency / TICKS_PER_SECOND);
 }
 
-// Take interrupts on this hart from now on, the clock's first of all.
+// From here on a whole slice of time, and then the next.
+void clock_on(void) {
+    set_next_tick();
+    interrupts_enable(INTERRUPT_SOFTWARE | INTERRUPT_TIMER | INTERRUPT_EXTERNAL);
+}
+
+// The clock does not interrupt this hart; other harts and devices do.
+void clock_off(void) { interrupts_enable(INTERRUPT_SOFTWARE | INTERRUPT_EXTERNAL); }
+
+// Make this hart ready for traps of all kinds.
 void traps_on(void) {
     set_trap_entry(trap_entry);
     allow_user_counters();
     plic_init_hart();
-    interrupts_enable(INTERRUPT_SOFTWARE | INTERRUPT_TIMER | INTERRUPT_EXTERNAL);
-    set_next_tick();
+    clock_on();
 }
 
 // The slice of the process that runs here has ended.

@@ -20,3 +20,5 @@ void trap_entry(void);
 void trap(struct frame *frame);
 void stack_overflow(void);
 void traps_on(void);
+void clock_on(void);
+void clock_off(void);

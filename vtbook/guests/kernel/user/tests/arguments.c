@@ -1,6 +1,7 @@
 // Bad arguments of system calls: an error, and nothing else.
 
 #include "tests.h"
+#include "../../shared/disk.h"
 
 static void *const bad[] = {
     (void *)0,
@@ -69,14 +70,19 @@ static void bad_numbers(void) {
     CHECK_EQUAL(kill(-1), -ESRCH);
 }
 
+static long raw_call(long number, long first, long second, long third) {
+    register long a0 __asm__("a0") = first;
+    register long a1 __asm__("a1") = second;
+    register long a2 __asm__("a2") = third;
+    register long a7 __asm__("a7") = number;
+    __asm__ volatile("ecall" : "+r"(a0) : "r"(a1), "r"(a2), "r"(a7) : "memory");
+    return a0;
+}
+
 static void unknown_calls(void) {
     static const long numbers[] = {0, SYS_COUNT, 1000, -1, INT64_MIN};
-    for (int i = 0; i < ARRAY_SIZE(numbers); i++) {
-        register long a0 __asm__("a0") = 1;
-        register long a7 __asm__("a7") = numbers[i];
-        __asm__ volatile("ecall" : "+r"(a0) : "r"(a7) : "memory");
-        CHECK_EQUAL(a0, -ENOSYS);
-    }
+    for (int i = 0; i < ARRAY_SIZE(numbers); i++)
+        CHECK_EQUAL(raw_call(numbers[i], 1, 0, 0), -ENOSYS);
 }
 
 // Sizes that nothing has: reading stops where the file ends, or memory does.
@@ -95,11 +101,92 @@ static void huge_sizes(void) {
     CHECK_EQUAL(unlink("huge"), 0);
 }
 
+// ---- calls at random ----
+
+static char place[8192];
+static uint64_t seed;
+
+static long random_argument(uint64_t random) {
+    const long values[] = {
+        0, 1, 2, 3, 4, 7, 15, 16, 4096, 100000, -1, -4096, INT32_MAX, INT64_MAX, INT64_MIN,
+        (long)place, (long)place + 4090, (long)"x", (long)"y", (long)"x/y", (long)"x/../y",
+        (long)bad_pointers, (long)bad[random / 64 % ARRAY_SIZE(bad)],
+    };
+    return values[random % ARRAY_SIZE(values)];
+}
+
+// All calls but those that end or disturb others, or take long by right.
+static bool is_harmless(long number) {
+    switch (number) {
+    case SYS_EXIT:
+    case SYS_FORK:
+    case SYS_KILL:
+    case SYS_SLEEP:
+    case SYS_FOREGROUND:
+    case SYS_POWEROFF:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static void call_at_random(void) {
+    for (int i = 0; i < 3; i++) close(i);  // no noise on the console
+    for (;;) {
+        long number = (long)(next_random(&seed) % SYS_COUNT);
+        if (!is_harmless(number)) continue;
+        long first = random_argument(next_random(&seed));
+        long second = random_argument(next_random(&seed));
+        raw_call(number, first, second, random_argument(next_random(&seed)));
+    }
+}
+
+// The first name in the current directory but . and .., if there is one.
+static bool first_name(char name[NAME_SIZE + 1]) {
+    struct disk_entry entry;
+    bool found = false;
+    int file = open(".", O_READ);
+    CHECK(file >= 0);
+    while (!found && read(file, &entry, sizeof entry) == sizeof entry) {
+        memcpy(name, entry.name, NAME_SIZE);
+        found = entry.inode && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+    }
+    close(file);
+    return found;
+}
+
+static void empty_directory(void) {
+    char name[NAME_SIZE + 1] = "";
+    while (first_name(name)) {
+        if (chdir(name) == 0) {
+            empty_directory();
+            CHECK_EQUAL(chdir(".."), 0);
+        }
+        CHECK_EQUAL(unlink(name), 0);
+    }
+}
+
+// The kernel stays whole, and so do its files; a call that waits for ever is killed.
+static void random_calls(void) {
+    CHECK_EQUAL(mkdir("fuzz"), 0);
+    CHECK_EQUAL(chdir("fuzz"), 0);
+    for (seed = 1; seed <= 12; seed++) {
+        int pid = start(call_at_random);
+        sleep(2);
+        CHECK_EQUAL(kill(pid), 0);
+        CHECK_EQUAL(wait(NULL), pid);
+    }
+    empty_directory();
+    CHECK_EQUAL(chdir("/tmp"), 0);
+    CHECK_EQUAL(unlink("fuzz"), 0);
+}
+
 const struct test argument_tests[] = {
     {"bad_pointers", bad_pointers},
     {"the_kernel_heeds_rights", the_kernel_heeds_rights},
     {"bad_numbers", bad_numbers},
     {"unknown_calls", unknown_calls},
     {"huge_sizes", huge_sizes},
+    {"random_calls", random_calls},
     {NULL, NULL},
 };
