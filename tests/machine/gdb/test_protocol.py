@@ -1,5 +1,6 @@
 """Each request and its answer, over a socket, with a client that is not gdb."""
 
+import re
 import struct
 
 import pytest
@@ -513,6 +514,18 @@ def test_monitor_commands(connect, loop, command, expected):
     if command == "":
         expected = "this list"
     assert expected in bytes.fromhex(reply).decode()
+
+
+@pytest.mark.parametrize("engine", ["python", "interpreter", "ir"])
+def test_monitor_counts_by_mnemonic(connect, engine):
+    client = connect(assembled(LOOP, engine))
+    client.ask("qRcmd," + b"counts on".hex())
+    client.ask("Z0,80000010,4")  # store
+    client.ask("c")
+    text = bytes.fromhex(client.ask("qRcmd," + b"counts".hex())).decode()
+    assert "exits: breakpoint 1" in text
+    assert re.search(r"1 auipc\n", text)
+    assert re.search(r"3 addi\n", text)
 
 
 def test_monitor_goes_to_a_moment(connect, loop):

@@ -113,12 +113,9 @@ def _walk(target: Target, thread: int, words: list[str]) -> str:
 def _counts(target: Target, thread: int, words: list[str]) -> str:
     machine = target.machine
     if words:
-        try:
-            if words[0] not in ("on", "off"):
-                raise AttributeError
-            machine.engine.count_instructions(words[0] == "on")
-        except AttributeError:
-            raise MonitorError("write: monitor counts on, or off (not all engines can)") from None
+        if words[0] not in ("on", "off"):
+            raise MonitorError("write: monitor counts on, or monitor counts off")
+        machine.engine.count_instructions(words[0] == "on")
         return f"instructions that the engine runs are{'' if words[0] == 'on' else ' not'} counted"
     facts = machine.statistics
     exits = ", ".join(f"{name} {n:,}" for name, n in facts["exits"].items()) or "none"
@@ -127,8 +124,7 @@ def _counts(target: Target, thread: int, words: list[str]) -> str:
         f"runs of {facts['seconds']:.3f} s",
         f"exits: {exits}",
     ]
-    counts: dict[str, int] = getattr(machine.engine, "counts", {})
-    listed = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    listed = sorted(machine.engine.counts.items(), key=lambda item: (-item[1], item[0]))
     return "\n".join(rows + [f"{n:>16,} {name}" for name, n in listed])
 
 
