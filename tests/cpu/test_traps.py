@@ -73,7 +73,7 @@ def test_a_trap_says_what_where_and_from_which_mode(
     assert (stop.reason, h.pc) == (UNHANDLED, HANDLER)
 
 
-@pytest.mark.parametrize("to", [0, 3])
+@pytest.mark.parametrize("to", [0, 1, 3])
 @pytest.mark.parametrize("mpie", [0, MPIE])
 def test_mret_goes_back_to_the_mode_and_the_interrupts_of_before(
     twins: Twins, to: int, mpie: int
@@ -181,3 +181,33 @@ def test_an_interrupt_is_taken_at_the_first_instruction_of_its_handler(
     assert (stop.reason, stop.executed, twins.x[10]) == (BUDGET, 2, 2)
     assert twins.harts[1].mcause == 1 - (1 << 63)
     assert twins.harts[1].mepc == vector
+
+
+@pytest.mark.parametrize("spp", [0, 1])
+@pytest.mark.parametrize("mode", [1, 3])
+def test_sret_ends_what_mprv_lends(twins: Twins, spp: int, mode: int) -> None:
+    """It never goes to M (3.1.6.3)."""
+    twins.reset("sret\n", mstatus=MPRV | FS | spp << 8, sepc=RAM + 0x100, mode=mode)
+    twins.run(1)
+    assert not twins.harts[1].mstatus & MPRV
+    assert twins.harts[1].mode == spp
+
+
+@pytest.mark.parametrize("pending", range(1, 64))
+@pytest.mark.parametrize("delegated", [0, 0x222])
+def test_interrupts_come_in_the_order_of_the_specification(
+    twins: Twins, pending: int, delegated: int
+) -> None:
+    """MEI, MSI, MTI, SEI, SSI, STI (3.1.9); those of M before those that S takes."""
+    order = [11, 3, 7, 9, 1, 5]
+    lines = sum(1 << cause for n, cause in enumerate(order) if pending >> n & 1)
+    first = next(cause for n, cause in enumerate(order) if pending >> n & 1)
+    fields = {"lines": lines, "mie": 0xAAA, "mideleg": delegated, "mstatus": 2}
+    twins.reset("nop\n", mode=1, mtvec=HANDLER, stvec=HANDLER + 0x100, **fields)
+    twins.write(HANDLER, "nop\n")
+    twins.write(HANDLER + 0x100, "nop\n")
+    twins.run(1)
+    hart = twins.harts[1]
+    by_s = bool(delegated >> first & 1)
+    assert (hart.scause if by_s else hart.mcause) == first - (1 << 63)
+    assert hart.mode == (1 if by_s else 3)

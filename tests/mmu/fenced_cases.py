@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.cpu.privileged import paging_cases
@@ -67,8 +68,14 @@ class Space:
 
 
 def flags(choose: random.Random, code: bool) -> int:
-    """Rights of a page: often all, sometimes not. Nothing is stored to code."""
-    found = V | R | (X if code else W) | choose.choice((0, A, A | D)) | choose.choice((0, 0, USER))
+    """Rights of a page: often all, sometimes not. Nothing is stored to code; some of it can only
+    be loaded with MXR."""
+    found = (
+        V
+        | (X | choose.choice((0, R)) if code else R | W)
+        | choose.choice((0, A, A | D))
+        | choose.choice((0, 0, USER))
+    )
     if choose.random() < 0.15:
         found ^= choose.choice((V, X if code else R | W, USER, A | D, *((W, X) * (not code))))
     return found
@@ -94,21 +101,28 @@ class Writer:
     def page(self) -> tuple[int, int, int]:
         return self.choose.choice(WINDOW)
 
-    def access(self) -> None:
-        """A few loads and stores, some across a page's end."""
-        registers = range(20, 20 + self.choose.randrange(1, 4))
-        for n in registers:
+    def access(self, pages: Sequence[tuple[int, int, int]] = (), status: int | None = None) -> None:
+        """A few loads and stores, some across a page's end, in these pages or in any."""
+        if not pages:
+            pages = [self.page() for _ in range(self.choose.randrange(1, 4))]
+        registers = range(20, 20 + len(pages))
+        for n, page in zip(registers, pages, strict=True):
             place = self.choose.choice((0, 8, 0xFF8, 0xFFD, 0xFFE, self.choose.randrange(0x1000)))
-            self.number(n, self.space.virtual(self.page()) + place)
+            self.number(n, self.space.virtual(page) + place)
         if self.mode == M:
-            status = MPRV | self.choose.choice((S, U)) << 11
-            self.number(
-                11, status | self.choose.choice((0, SUM, SUM)) | self.choose.choice((0, MXR))
-            )
+            if status is None:
+                status = self.choose.choice((0, SUM, SUM)) | self.choose.choice((0, MXR))
+                status |= self.choose.choice((S, U)) << 11
+            self.number(11, MPRV | status)
             self.words.append(csr_op(MSTATUS, 1, 0, 11))
+        elif status is not None:
+            self.number(11, SUM | MXR)
+            self.words.append(csr_op(SSTATUS, 3, 0, 11))
+            self.number(11, status & (SUM | MXR))
+            self.words.append(csr_op(SSTATUS, 2, 0, 11))
         for n in registers:
             size = self.choose.choice("bhwd")
-            if self.choose.random() < 0.5:
+            if self.choose.random() < 0.6:
                 self.words.append(word(f"l{size}", rd=12, rs1=n, imm=0))
                 self.words.append(word("mul", rd=15, rs1=15, rs2=16))
                 self.words.append(word("add", rd=15, rs1=15, rs2=12))
@@ -135,9 +149,18 @@ class Writer:
         self.words.append(word("add", rd=15, rs1=15, rs2=12))
 
     def rights(self) -> None:
-        """SUM and MXR need no fence."""
-        self.number(11, self.choose.choice((SUM, MXR, SUM | MXR)))
-        self.words.append(csr_op(SSTATUS, self.choose.choice((2, 3)), 0, 11))
+        """The same pages with and without SUM and MXR, which need no fence."""
+        of_code = [
+            page
+            for page in WINDOW
+            if self.entries[self.space.middle(page)] & 0xF == V
+            and self.entries[self.space.leaf(page)] & (V | R | X) == V | X
+        ]
+        pages = [self.choose.choice(of_code or WINDOW), self.page()]
+        bit, other = self.choose.choice(((SUM, 0), (SUM, MXR), (MXR, 0), (MXR, SUM)))
+        mode = self.choose.choice((S, S, U)) << 11
+        for status in (other | bit, other, other | bit):
+            self.access(pages, status | mode)
 
     def store(self, address: int, value: int) -> None:
         self.number(10, address)
@@ -145,13 +168,13 @@ class Writer:
         self.words.append(word("sd", rs1=10, rs2=11, imm=0))
         self.entries[address] = value
 
-    def fence(self, virtual: int | None, space: Space, is_global: bool) -> None:
-        """One of the fences that are enough."""
+    def fence(self, virtual: int | None, space: Space, always: bool = False) -> None:
+        """One of the fences that are enough; of the address ``always``, or mostly."""
         rs1 = rs2 = 0
-        if virtual is not None and self.choose.random() < 0.7:
+        if virtual is not None and (always or self.choose.random() < 0.7):
             self.number(10, virtual)
             rs1 = 10
-        if not is_global and self.choose.random() < 0.5:
+        if self.choose.random() < 0.5:
             self.number(11, space.asid)
             rs2 = 11
         self.words.append(word("sfence.vma", rs1=rs1, rs2=rs2))
@@ -162,19 +185,51 @@ class Writer:
         page = self.page()
         if self.choose.random() < 0.25:
             old = self.entries[space.middle(page)]
-            if self.choose.random() < 0.6:
+            if self.choose.random() < 0.3:
                 value = entry(self.choose.choice(BIG), flags(self.choose, False) | R)
             else:
                 value = entry(space.table(3 + (page[0] == 5)), V)
             self.store(space.middle(page), value)
             both = bool(old & R and value & R)
             virtual = space.virtual(page) + self.choose.randrange(0x1000) if both else None
-            self.fence(virtual, space, False)
+            self.fence(virtual, space)
             return
         code = self.choose.random() < 0.3
         frame = self.choose.choice(FUNCTIONS if code else FRAMES)
         self.store(space.leaf(page), entry(frame, flags(self.choose, code)))
-        self.fence(space.virtual(page) + self.choose.randrange(0x1000), space, False)
+        self.fence(space.virtual(page) + self.choose.randrange(0x1000), space)
+
+    def remap(self) -> None:
+        """Show another 2 MiB in a superpage: a fence of one address in it is enough for all."""
+        space, page = self.space, self.page()
+        before = self.entries[space.middle(page)]
+        frames = self.choose.sample(BIG, 2)
+        others = [p for p in WINDOW if p[:2] == page[:2]]
+        for frame in frames:
+            self.store(space.middle(page), entry(frame, V | R | W | A | D))
+            everything = frame == frames[0]
+            where = None if everything else space.virtual(self.choose.choice(others))
+            self.fence(where, space, always=True)
+            self.access(self.choose.sample(others, 3))
+        self.store(space.middle(page), before)
+        self.fence(None, space)
+
+    def recall(self) -> None:
+        """The same with code: functions stand at the same places of both superpages."""
+        space, root = self.space, self.choose.choice((1, 5))
+        pages = [(root, 0, at >> 12 & 511) for at in FUNCTIONS]
+        middle = space.middle(pages[0])
+        before = self.entries[middle]
+        for n, frame in enumerate(self.choose.sample(BIG, 2)):
+            self.store(middle, entry(frame, V | R | X | A))
+            self.fence(space.virtual(self.choose.choice(pages)) if n else None, space, always=True)
+            for page in self.choose.sample(pages, 3):
+                self.number(10, space.virtual(page))
+                self.words.append(word("jalr", rd=1, rs1=10, imm=0))
+                self.words.append(word("mul", rd=15, rs1=15, rs2=16))
+                self.words.append(word("add", rd=15, rs1=15, rs2=12))
+        self.store(middle, before)
+        self.fence(None, space)
 
     def switch(self) -> None:
         """Another address space. Its ASID is its own, so no fence is needed."""
@@ -209,12 +264,10 @@ def tables(choose: random.Random) -> dict[int, int]:
     return entries
 
 
-def functions() -> dict[int, bytes]:
-    """``li a2, n; ret``, in four pages."""
+def functions(first: int) -> list[bytes]:
+    """``li a2, n; ret`` for four n from the first on."""
     ret = word("jalr", rd=0, rs1=1, imm=0)
-    return {
-        at: pack([word("addi", rd=12, rs1=0, imm=n + 1), ret]) for n, at in enumerate(FUNCTIONS)
-    }
+    return [pack([word("addi", rd=12, rs1=0, imm=first + n), ret]) for n in range(4)]
 
 
 def fenced(seed: int, count: int, units: int = 30):
@@ -235,9 +288,10 @@ def fenced(seed: int, count: int, units: int = 30):
             "mstatus": mode << 11 | choose.choice((0, SUM, SUM)) | choose.choice((0, MXR)),
             "mepc": CODE + len(code),
         }
-        kinds = [writer.access] * 5 + [writer.edit] * 4 + [writer.switch] * 2 + [writer.reuse]
+        kinds = [writer.access] * 5 + [writer.edit] * 4 + [writer.switch] * 2
+        kinds += [writer.reuse, writer.remap, writer.rights]
         if mode == S:
-            kinds += [writer.rights] + [writer.call] * 2
+            kinds += [writer.recall, writer.call, writer.call]
         for _ in range(units):
             choose.choice(kinds)()
         x = {9: POOLS + len(pools) + 2048, 15: choose.getrandbits(64), 16: 0x9E37_79B9_7F4A_7C15}
@@ -245,10 +299,19 @@ def fenced(seed: int, count: int, units: int = 30):
         pools += struct.pack(f"<{len(writer.pool)}Q", *writer.pool)
         peeks = [s.leaf(p) for s in spaces for p in WINDOW] + [f + 8 for f in FRAMES]
         cases.append(Case(csrs, x, peeks=peeks, traps=TRAPS, note=f"mode {mode}"))
+    others = [BIG[0] + at - RAM for at in FUNCTIONS]
+    cases[0].pokes = [
+        (at, int.from_bytes(text, "little")) for at, text in zip(others, functions(11), strict=True)
+    ]
     assert CODE + len(code) <= TABLES, hex(len(code))
     assert POOLS + len(pools) <= POOLS_END, hex(len(pools))
     data = random.Random(seed).randbytes(0x1000 * len(FRAMES))
-    memory |= {CODE: code, POOLS: pools, DATA: data, **functions()}
+    memory |= {
+        CODE: code,
+        POOLS: pools,
+        DATA: data,
+        **dict(zip(FUNCTIONS, functions(1), strict=True)),
+    }
     return rig, cases, memory
 
 
