@@ -198,5 +198,6 @@ void read_device_tree(const void *tree) {
     walk(bytes + big_endian(bytes + 8, 4), (const char *)bytes + big_endian(bytes + 12, 4));
     find_contexts();
     if (board.ram_size == 0) panic("the device tree names no memory");
+    if (board.clock_frequency == 0) panic("the device tree names no frequency of the clock");
     if (board.plic == 0 || board.uart == 0) panic("the device tree names no PLIC or no UART");
 }

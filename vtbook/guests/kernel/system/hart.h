@@ -2,9 +2,11 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "process.h"
+#include "riscv.h"
 
 enum { MAX_HARTS = 8 };
 
@@ -21,11 +23,14 @@ struct hart {
     bool started;
 };
 
+_Static_assert(sizeof(struct hart) == 160, "inside.py: HART_SIZE");
+_Static_assert(offsetof(struct hart, current) == 24, "inside.py: CURRENT");
+
 extern struct hart harts[MAX_HARTS];
 extern int hart_count;
 
 // The hart this runs on.  Only with interrupts off, or the answer may be old.
-static inline struct hart *this_hart(void);
+static inline struct hart *this_hart(void) { return thread_pointer(); }
 
 // A lock that is waited for in a loop, with interrupts off.
 struct spinlock {
@@ -38,6 +43,3 @@ void unlock(struct spinlock *lock);
 bool holds(struct spinlock *lock);
 
 struct process *current_process(void);
-
-#include "riscv.h"
-static inline struct hart *this_hart(void) { return thread_pointer(); }

@@ -28,6 +28,7 @@ static void number_harts(uint64_t boot_id) {
         board.hart_ids[0] = boot_id;
         board.plic_contexts[0] = context;
     }
+    if (board.hart_ids[0] != boot_id) panic("hart %lu is not in the device tree's list", boot_id);
     for (int i = 0; i < board.harts; i++) {
         harts[i].index = i;
         harts[i].id = board.hart_ids[i];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "memory.h"
@@ -45,6 +46,13 @@ struct process {
     struct file *files[MAX_FILES];
     struct inode *directory;
 };
+
+// vtbook/guests/kernel/inside.py reads the table from outside.
+_Static_assert(sizeof(struct process) == 384, "inside.py: PROCESS_SIZE");
+_Static_assert(offsetof(struct process, pid) == 24, "inside.py: PID");
+_Static_assert(offsetof(struct process, ticks) == 56, "inside.py: TICKS");
+_Static_assert(offsetof(struct process, name) == 64, "inside.py: NAME");
+_Static_assert(offsetof(struct process, space) == 216, "inside.py: ROOT");
 
 extern struct spinlock process_lock;
 extern struct process processes[MAX_PROCESSES];
