@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from vtbook.isa.instruction_set import InstructionSet
     from vtbook.isa.sets import RV64GC, RV64IM
     from vtbook.machine import Board, Disk, Exit, Machine, Nic
+    from vtbook.machine.accesses import count_accesses
     from vtbook.machine.console_recording import record_console
     from vtbook.machine.counting import count_events
     from vtbook.machine.page_walks import record_walk
     from vtbook.machine.pages import pages_written
     from vtbook.machine.python_guest import guest
     from vtbook.machine.queues import record_queues
+    from vtbook.machine.switches import mode_counts, record_switches
     from vtbook.machine.timeline import record_timeline
+    from vtbook.machine.virtqueues import record_virtqueue
     from vtbook.widgets import (
         ByteGrid,
         CodeColumns,
@@ -69,16 +72,20 @@ _HOMES = {
     "VtbookError": ("vtbook.errors", "VtbookError"),
     "assemble": ("vtbook.isa.assembler", "assemble"),
     "compile_c": ("vtbook.guests", "compile_c"),
+    "count_accesses": ("vtbook.machine.accesses", "count_accesses"),
     "count_events": ("vtbook.machine.counting", "count_events"),
     "disassemble": ("vtbook.isa.disassembler", "disassemble"),
     "guest": ("vtbook.machine.python_guest", "guest"),
     "guest_image": ("vtbook.guests", "image"),
     "instruction": ("vtbook.isa.definition", "instruction"),
+    "mode_counts": ("vtbook.machine.switches", "mode_counts"),
     "pages_written": ("vtbook.machine.pages", "pages_written"),
     "putchar": ("vtbook.guests.python_compiler", "putchar"),
     "record_console": ("vtbook.machine.console_recording", "record_console"),
     "record_queues": ("vtbook.machine.queues", "record_queues"),
+    "record_switches": ("vtbook.machine.switches", "record_switches"),
     "record_timeline": ("vtbook.machine.timeline", "record_timeline"),
+    "record_virtqueue": ("vtbook.machine.virtqueues", "record_virtqueue"),
     "record_walk": ("vtbook.machine.page_walks", "record_walk"),
 }
 
@@ -108,16 +115,20 @@ __all__ = [
     "VtbookError",
     "assemble",
     "compile_c",
+    "count_accesses",
     "count_events",
     "disassemble",
     "guest",
     "guest_image",
     "instruction",
+    "mode_counts",
     "pages_written",
     "putchar",
     "record_console",
     "record_queues",
+    "record_switches",
     "record_timeline",
+    "record_virtqueue",
     "record_walk",
 ]
 

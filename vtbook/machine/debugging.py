@@ -88,7 +88,10 @@ class Debugging:
     def watchpoints(self) -> list[tuple[int, int, str]]:
         """Address, length in bytes and kind (``r``, ``w``, ``rw``) of each watched range."""
         names = {value: name for name, value in WATCH_KINDS.items()}
-        return [(first, end - first, names[kind]) for first, end, kind in self._watchpoints]
+        return [
+            (first, end - first, names[kind & ~WATCH_PHYSICAL])
+            for first, end, kind in self._watchpoints
+        ]
 
     def add_breakpoint(self, place: Place) -> int:
         """Stop each run before the instruction there; returns its address.
@@ -111,13 +114,16 @@ class Debugging:
             self._breakpoints.remove(address)
             self.engine.set_breakpoints(self._breakpoints)
 
-    def add_watchpoint(self, place: Place, size: int = 8, kind: str = "w") -> int:
+    def add_watchpoint(
+        self, place: Place, size: int = 8, kind: str = "w", *, physical: bool = False
+    ) -> int:
         """Stop each run after an access to any of `size` bytes there; returns their address.
 
         Args:
             place: the first byte.
             size: how many, at least 1.
             kind: which accesses: ``r`` reads, ``w`` writes, ``rw`` both.
+            physical: the address is a physical one, whatever page tables map to it.
 
         Raises:
             MachineError: the kind or the size makes no sense, or there are too many.
@@ -127,7 +133,7 @@ class Debugging:
             raise MachineError(f"a watchpoint of kind {kind!r}; use 'r', 'w' or 'rw'")
         if not 1 <= size <= (1 << 64) - 1 - address:
             raise MachineError(f"a watchpoint of {size} bytes at {address:#x}; give at least 1")
-        entry = (address, address + size, WATCH_KINDS[kind])
+        entry = (address, address + size, WATCH_KINDS[kind] | WATCH_PHYSICAL * physical)
         if entry not in self._watchpoints:
             room = WATCHES - len(self.board.htif_words())
             if len(self._watchpoints) >= room:

@@ -139,10 +139,11 @@ class Hardware:
             self._plug(VirtioBlock(storage))
         for number, nic in enumerate(board.nics):
             name = f"net{number}"
-            port = self.ports[name] = Port(name)
-            port.on_wake = lambda: self.running.events.append(WAKE)
             octets = (FIRST_MAC + number).to_bytes(6)
             mac = nic.mac or ":".join(f"{octet:02x}" for octet in octets)
+            # A switch has cards of several machines: there the address tells ports apart.
+            port = self.ports[name] = Port(name if nic.switch is None else mac)
+            port.on_wake = lambda: self.running.events.append(WAKE)
             self._plug(VirtioNet(port, mac=mac))
             if nic.switch is not None:
                 nic.switch.attach(port)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vtbook.cpu.traps import MODES, cause_name
 from vtbook.devices import BusFault
 from vtbook.isa.operations import MASK64
+from vtbook.machine.accesses import noting_accesses
 from vtbook.machine.debugging import MachineError
 from vtbook.widgets.timeline_schema import TimelineBuilder
 
@@ -22,6 +23,8 @@ LANES = {
     "M": ("kernel (M)", "kernel"),
 }
 """Lane and kind of each privilege mode, as the timeline shows it."""
+BOOTED = {"U": LANES["U"], "S": ("kernel (S)", "kernel"), "M": ("firmware (M)", "kernel")}
+"""The same for what `Machine.boot` started: M mode is the firmware's."""
 
 
 def record_timeline(
@@ -69,7 +72,8 @@ class _TimelineRecorder:
         self.since = 0
         self.mode = MODES[self.hart.mode]
         name = machine.image.name if machine.image else "a machine"
-        modes = [LANES["U"], LANES["M"]]
+        self.lanes = LANES if machine.plan is None else BOOTED
+        modes = [self.lanes["U"], self.lanes["M"]] if machine.plan is None else [*BOOTED.values()]
         self.builder = TimelineBuilder(title or f"{name}: who runs", modes)
         self.burst: _Burst | None = None
         self._ensure(self.mode)
@@ -77,15 +81,12 @@ class _TimelineRecorder:
     def step(self) -> bool:
         """Record one step; False if the machine stopped at it for good."""
         hart = self.hart
-        accesses: list[tuple] = []
-        hart.accesses = accesses
+        accesses: list[tuple[str, int]] = []
         pc = hart.pc & MASK64
-        try:
+        with noting_accesses(self.machine, lambda kind, at, *_: accesses.append((kind, at))):
             exit, trap = self.machine.step_with_trap()
-        finally:
-            hart.accesses = None
         if self.devices:
-            for kind, address, *_ in accesses:
+            for kind, address in accesses:
                 self._access(kind, address, pc)
         over = exit.reason != "step"
         after = MODES[hart.mode]
@@ -93,7 +94,7 @@ class _TimelineRecorder:
             self._transition(after, trap, pc)
         if over:
             self._end_burst()
-            lane = LANES[self.mode][0]
+            lane = self.lanes[self.mode][0]
             self.builder.event(self._now(), lane, lane, "end", exit.reason)
         return not over
 
@@ -101,20 +102,20 @@ class _TimelineRecorder:
         """The recording so far."""
         self._end_burst()
         if self._now() > self.since:
-            self.builder.span(LANES[self.mode][0], self.since, self._now())
+            self.builder.span(self.lanes[self.mode][0], self.since, self._now())
         return self.builder.build()
 
     def _now(self) -> int:
         return self.hart.instret - self.start
 
     def _ensure(self, mode: str) -> None:
-        self.builder.lane(*LANES[mode])
+        self.builder.lane(*self.lanes[mode])
 
     def _transition(self, after: str, trap: Any, pc: int) -> None:
         self._end_burst()
         now = self._now()
         self._ensure(after)
-        source, target = LANES[self.mode][0], LANES[after][0]
+        source, target = self.lanes[self.mode][0], self.lanes[after][0]
         place = self.machine.symbols.describe(pc)
         if now > self.since:
             self.builder.span(source, self.since, now)
@@ -129,8 +130,6 @@ class _TimelineRecorder:
         self.mode, self.since = after, now
 
     def _access(self, kind: str, address: int, pc: int) -> None:
-        if self.machine.board.ram.holds(address, 1):
-            return
         try:
             region = self.machine.board.bus.find(address)
         except BusFault:
@@ -142,7 +141,7 @@ class _TimelineRecorder:
         if self.burst is None or self.burst.device != region.name:
             self._end_burst()
             self.burst = _Burst(region.name, at, self.machine.symbols.describe(pc))
-        if kind == "r":
+        if kind == "read":
             self.burst.reads += 1
         else:
             self.burst.writes += 1
@@ -150,7 +149,7 @@ class _TimelineRecorder:
     def _end_burst(self) -> None:
         """Make one event of the accesses since the last transition."""
         if self.burst is not None:
-            one, lane = self.burst, LANES[self.mode][0]
+            one, lane = self.burst, self.lanes[self.mode][0]
             label = f"{_plural(one.reads, 'read')}, {_plural(one.writes, 'write')}"
             text = f"The first access is by the instruction at {one.place}."
             self.builder.event(one.time, lane, one.device, "access", label, text)
