@@ -311,6 +311,19 @@ class Hardware:
             timeout = 0.0
         return count
 
+    def inputs(self) -> dict[str, tuple[Any, Callable[[bytes], None]]]:
+        """All that takes what comes from outside, by name: the part, which tells `on_feed` of each
+        piece before it takes it, and its method to take it, which a replay calls."""
+        found: dict[str, tuple[Any, Callable[[bytes], None]]] = {
+            "console": (self.console, self.console.feed)
+        }
+        for name, port in self.ports.items():
+            found[name] = port, port.receive
+        for name, device in self.virtio.items():
+            if hasattr(device, "on_feed"):
+                found[name] = device, device.feed  # type: ignore[attr-defined]
+        return found
+
     def forget_outside(self) -> None:
         """What is on its way, and all connections, belong to another past: drop them."""
         for port in self.ports.values():
