@@ -1,5 +1,6 @@
-"""The devices of a stopped QEMU machine, over its qtest protocol: an oracle nobody here wrote."""
+"""The devices of QEMU's machine, over its qtest protocol: an oracle nobody here wrote."""
 
+import contextlib
 import functools
 import json
 import shutil
@@ -9,25 +10,28 @@ import pytest
 
 QEMU = shutil.which("qemu-system-riscv64")
 needs_qemu = pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
-# Stopped (-S): nothing but our accesses moves the machine, and its clock stands at 0.
-COMMAND = [QEMU, "-S", "-bios", "none", "-display", "none", "-monitor", "none"]
+COMMAND = [QEMU, "-machine", "virt", "-display", "none", "-monitor", "none"]
+# Nothing but our accesses moves the machine, and its clock stands at 0.
+STOPPED = ["-S", "-bios", "none"]
 LETTERS = {1: "b", 2: "w", 4: "l", 8: "q"}
 
 
 class Qtest:
-    """A stopped ``virt`` machine, its registers and interrupt lines.
+    """A ``virt`` machine, its registers, its RAM and its interrupt lines.
 
     Args:
         options: more of QEMU's command line.
+        serial: where its serial line goes, as QEMU writes that.
+        state: options for what the machine does by itself; else it is stopped.
 
     Attributes:
         levels: lines of the watched device, number -> level, as far as they have changed.
     """
 
-    def __init__(self, *options, serial="null"):
-        quiet = ["-machine", "virt", "-qtest", "stdio", "-qtest-log", "/dev/null"]
+    def __init__(self, *options, serial="null", state=STOPPED):
+        qtest = ["-qtest", "stdio", "-qtest-log", "/dev/null"]
         self.process = subprocess.Popen(
-            [*COMMAND, *quiet, "-serial", serial, *options],
+            [*COMMAND, *state, "-serial", serial, *options, *qtest],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -41,13 +45,13 @@ class Qtest:
         self.process.stdin.flush()
         while True:
             words = self.process.stdout.readline().split()
-            assert words, f"QEMU ended at {line!r}"
+            assert words, f"QEMU ended at {line[:60]!r}"
             if words[0] == "IRQ":
                 self.levels[int(words[2])] = words[1] == "raise"
             elif words[0] == "OK":
                 return words
             else:
-                raise AssertionError(f"{line}: {' '.join(words)}")
+                raise AssertionError(f"{line[:60]}: {' '.join(words)}")
 
     def read(self, address, size=4):
         return int(self.ask(f"read{LETTERS[size]} {address:#x}")[1], 16)
@@ -55,6 +59,17 @@ class Qtest:
     def write(self, address, value, size=4):
         value &= (1 << 8 * size) - 1
         self.ask(f"write{LETTERS[size]} {address:#x} {value:#x}")
+
+    def read_bytes(self, address, size):
+        return bytes.fromhex(self.ask(f"read {address:#x} {size:#x}")[1][2:])
+
+    def write_bytes(self, address, data):
+        if data:
+            self.ask(f"write {address:#x} {len(data):#x} 0x{data.hex()}")
+
+    def clear(self, address, size):
+        """Zero bytes of RAM."""
+        self.ask(f"memset {address:#x} {size:#x} 0")
 
     def set_line(self, device, number, level):
         """Drive an interrupt input of a device."""
@@ -70,7 +85,8 @@ class Qtest:
     def close(self):
         self.process.kill()
         self.process.wait()
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.stdout.close()
 
 
@@ -84,7 +100,7 @@ def device_path(kind):
         {"execute": "quit"},
     ]
     process = subprocess.Popen(
-        [*COMMAND, "-machine", "virt", "-serial", "null", "-qmp", "stdio"],
+        [*COMMAND, *STOPPED, "-serial", "null", "-qmp", "stdio"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

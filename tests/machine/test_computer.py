@@ -335,3 +335,23 @@ def test_a_session_waits_with_the_guest_and_goes_on_at_a_key() -> None:
         assert made.board.clock > before
     finally:
         session.close()
+
+
+def test_a_balloons_target_is_asked_for_again_in_a_replay() -> None:
+    made = Machine(Board(ram="16 MiB", balloon=True))
+    made.boot(kernel_image())
+    made.run(300_000)
+    before = made.snapshot().digest
+    balloon = made.board.virtio["virtio0"]
+    made.run(1000)
+    balloon.feed(b"T" + (5).to_bytes(4, "little"))  # type: ignore[attr-defined]
+    made.run(1000)
+    after = made.snapshot().digest
+    made.go_to(made.instructions - 2000)
+    assert made.snapshot().digest == before
+    made.run(1000)
+    balloon.feed(b"T" + (5).to_bytes(4, "little"))  # type: ignore[attr-defined]
+    made.run(1000)
+    assert made.snapshot().digest == after
+    made.go_to(made.instructions - 500)
+    assert balloon.target == 5  # type: ignore[attr-defined]

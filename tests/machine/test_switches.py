@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from vtbook import Board, Disk, Machine
@@ -59,7 +61,7 @@ def test_a_second_of_the_guest_has_a_hundred_ticks_and_is_mostly_waiting(machine
     timers = [one for one in seen if one.kind == "interrupt" and one.cause & 63 == 5]
     assert abs(len(timers) - TICKS) <= 1
     assert [one.time for one in seen] == sorted(one.time for one in seen)
-    for one, following in zip(seen, seen[1:], strict=False):
+    for one, following in itertools.pairwise(seen):
         assert one.target == following.source
 
 
@@ -96,7 +98,7 @@ def test_two_programs_take_turns_at_the_ticks(machine):
     programs = {number for number, lane in enumerate(lanes) if lane.startswith("cpu")}
     assert len(programs) == 2
     turns = [span[0] for span in timeline["spans"] if span[0] in programs][-6:]
-    assert all(a != b for a, b in zip(turns, turns[1:], strict=False))
+    assert all(a != b for a, b in itertools.pairwise(turns))
     assert timeline["basis"] == "counted"
 
 

@@ -130,6 +130,31 @@ def boot(
         print_boot(result)
 
 
+@app.command()
+@exits()
+def translation(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[PROGRAM]...", help="Which ones [all].")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="Turns of each.")] = 3,
+    small: Annotated[
+        bool, typer.Option("--small", help="About a million instructions each, for a quick look.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object.")] = False,
+) -> None:
+    """Run programs with physical addresses, and in S mode under Sv39 page tables.
+
+    Seconds are processor time, the best of the turns; instructions are counted, and equal.
+    """
+    from vtbook.course.bench_translation import as_data, measure_translation, print_translation
+
+    results = measure_translation(names, turns=runs, small=small)
+    if as_json:
+        print(json.dumps(as_data(results)))
+    else:
+        print_translation(results)
+
+
 def bench_command(arguments: list[str]) -> int:
     """Run ``vtbook bench`` with these arguments; returns the exit status."""
     try:

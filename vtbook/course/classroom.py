@@ -123,6 +123,41 @@ def bar_chart(
         axes.margins(x=0.16)
 
 
+STACK = (BLUE, ORANGE, "#5a9e6f", "#a06cc0", "#8a8a8a")
+"""Colours of the parts of a stacked bar."""
+
+
+def stacked_chart(values: Mapping[str, Mapping[str, float]], *, label: str) -> None:
+    """Draw one horizontal bar for each entry, the first on top, made of parts.
+
+    Args:
+        values: name -> part -> length; a part has one colour in all bars, and at most five differ.
+        label: what the axis measures, with its unit.
+    """
+    parts = list(dict.fromkeys(part for one in values.values() for part in one))
+    text = "; ".join(
+        f"{name}: " + ", ".join(f"{part} {short(length)}" for part, length in one.items())
+        for name, one in values.items()
+    )
+    with chart(height=1.1 + 0.42 * len(values), text=f"{label}. {text}") as axes:
+        starts = dict.fromkeys(values, 0.0)
+        for part, colour in zip(parts, STACK, strict=False):
+            lengths = [one.get(part, 0) for one in values.values()]
+            axes.barh(
+                list(values), lengths, 0.62, left=list(starts.values()), color=colour, label=part
+            )
+            for name, length in zip(values, lengths, strict=True):
+                starts[name] += length
+        for row, total in enumerate(starts.values()):
+            axes.text(total, row, f" {short(total)}", va="center", color=INK)
+        axes.invert_yaxis()
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel(label)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.margins(x=0.16)
+        axes.legend(frameon=False, loc="best")
+
+
 def run_elsewhere(source: str, argument: int) -> dict[str, tuple[str, float]]:
     """Compile a C program for this computer and for RISC-V Linux, and run it without a machine.
 

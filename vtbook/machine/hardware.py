@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -161,7 +161,7 @@ class Hardware:
         if board.entropy:
             self._plug(VirtioEntropy())
         if board.balloon:
-            self._plug(VirtioBalloon(on_inflate=self.ram.discard))
+            self._plug(VirtioBalloon(on_inflate=self.ram.discard, on_report=self._discard))
         if board.console:
             self._plug(VirtioConsole(self.console))
         if board.share is not None:
@@ -184,8 +184,17 @@ class Hardware:
             network.close()
         for capture in self._captures:
             capture.close()
+        for device in self.virtio.values():
+            if hasattr(device, "close"):
+                device.close()
         for disk in self.disks.values():
             disk.close()
+
+    def _discard(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """The guest does not keep what is in these ranges of RAM, each an address and a length."""
+        for address, length in ranges:
+            first = -(-address // PAGE)
+            self.ram.discard(range(first, max(first, (address + length) // PAGE)))
 
     # -- wires ------------------------------------------------------------------------------
 
@@ -254,8 +263,7 @@ class Hardware:
         self.rom[:] = 0
         self._reset_harts()
         self.console.reset()
-        for network in self.networks.values():
-            network.reset()
+        self.forget_outside()
         for region in self._plic_last():
             if hasattr(region.device, "reset"):
                 region.device.reset()
@@ -286,8 +294,8 @@ class Hardware:
     @property
     def is_live(self) -> bool:
         """Whether something outside may act at any time, at the pace of the real world."""
-        return any(not network.policy.restrict for network in self.networks.values()) or any(
-            nic.switch is not None or nic.forwards for nic in self.description.nics
+        return any(network.is_live for network in self.networks.values()) or any(
+            nic.switch is not None for nic in self.description.nics
         )
 
     def poll(self, timeout: float = 0.0) -> int:
@@ -300,13 +308,35 @@ class Hardware:
             return count
         for port in self.ports.values():
             count += port.poll(timeout)
+            timeout = 0.0
         return count
+
+    def inputs(self) -> dict[str, tuple[Any, Callable[[bytes], None]]]:
+        """All that takes what comes from outside, by name: the part, which tells `on_feed` of each
+        piece before it takes it, and its method to take it, which a replay calls."""
+        found: dict[str, tuple[Any, Callable[[bytes], None]]] = {
+            "console": (self.console, self.console.feed)
+        }
+        for name, port in self.ports.items():
+            found[name] = port, port.receive
+        for name, device in self.virtio.items():
+            if hasattr(device, "on_feed"):
+                found[name] = device, device.feed  # type: ignore[attr-defined]
+        return found
+
+    def forget_outside(self) -> None:
+        """What is on its way, and all connections, belong to another past: drop them."""
+        for port in self.ports.values():
+            port.reset()
 
     def mute(self, muted: bool) -> None:
         """While muted, nothing goes outside: the machine replays its past."""
         self.muted = self.console.muted = muted
         for port in self.ports.values():
             port.muted = muted
+        for device in self.virtio.values():
+            if hasattr(device, "muted"):  # a shared folder: it answers as it did
+                device.muted = muted
 
     # -- state ------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from vtbook.cpu.traps import MODES, cause_name
 from vtbook.isa.operations import MASK64, wrap
-from vtbook.machine.debugging import MachineError
+from vtbook.machine.debugging import MachineError, Place
 from vtbook.widgets.timeline_schema import TimelineBuilder
 
 if TYPE_CHECKING:
@@ -58,7 +58,13 @@ class Switch:
         return "interrupt" if self.cause >> 63 else "trap"
 
 
-def switches(machine: Machine, clock: int, *, until_output: str | None = None) -> Iterator[Switch]:
+def switches(
+    machine: Machine,
+    clock: int,
+    *,
+    until: Place | None = None,
+    until_output: str | None = None,
+) -> Iterator[Switch]:
     """Run for at most `clock` counts of the machine's clock; give each change of mode as it comes.
 
     When the caller gets a switch, the machine stands right after it. Breakpoints of the caller are
@@ -67,6 +73,7 @@ def switches(machine: Machine, clock: int, *, until_output: str | None = None) -
     Args:
         machine: It was booted (`Machine.boot`).
         clock: 100 million are a second of the guest's time, on a board with one hart.
+        until: end before the instruction at this address or symbol.
         until_output: end when the guest has written this.
 
     Raises:
@@ -76,26 +83,29 @@ def switches(machine: Machine, clock: int, *, until_output: str | None = None) -
         raise MachineError("switches of what was booted are recorded; call boot first")
     kept = machine.breakpoints
     gates = _gates(machine)
+    last = set() if until is None else {machine.address(until)}
     end = machine.board.clock + clock
     count = 0
     for place in kept:
         machine.remove_breakpoint(place)
     try:
         while machine.board.clock < end:
-            places = gates.keys() | _vectors(machine.harts)
+            places = gates.keys() | _vectors(machine.harts) | last
             for place in set(machine.breakpoints) ^ places:
                 if place in places:
                     machine.add_breakpoint(place)
                 else:
                     machine.remove_breakpoint(place)
             exit = machine.run(end - machine.board.clock, until_output=until_output)
-            if exit.reason != "breakpoint":
+            if exit.reason != "breakpoint" or exit.pc in last:
                 break
             for switch in _at(machine, exit.pc, gates):
                 count += 1
                 if count > MOST_SWITCHES:
                     raise MachineError(f"more than {MOST_SWITCHES:,} switches; give a shorter time")
                 yield switch
+            if machine.position[1] in last:
+                break
     finally:
         for place in machine.breakpoints:
             machine.remove_breakpoint(place)
@@ -158,11 +168,17 @@ def _previous(hart: Hart, mode: str) -> str:
     return MODES[hart.mstatus >> 11 & 3]
 
 
-def mode_counts(machine: Machine, clock: int, *, until_output: str | None = None) -> Counter[str]:
+def mode_counts(
+    machine: Machine,
+    clock: int,
+    *,
+    until: Place | None = None,
+    until_output: str | None = None,
+) -> Counter[str]:
     """Run, and count the clock in each mode: ``M``, ``S``, ``U``, and ``wait``.
 
     Args:
-        machine, clock, until_output: as for `switches`. Of a board with one hart.
+        machine, clock, until, until_output: as for `switches`. Of a board with one hart.
 
     Raises:
         MachineError: the board has several harts, or as for `switches`.
@@ -170,7 +186,7 @@ def mode_counts(machine: Machine, clock: int, *, until_output: str | None = None
     _check_one_hart(machine)
     found: Counter[str] = Counter()
     since, mode = machine.board.clock, MODES[machine.hart.mode]
-    for switch in switches(machine, clock, until_output=until_output):
+    for switch in switches(machine, clock, until=until, until_output=until_output):
         found[switch.source] += switch.time - since
         since, mode = switch.time, switch.target
     found[mode] += machine.board.clock - since
@@ -189,13 +205,14 @@ def record_switches(
     clock: int,
     *,
     title: str = "",
+    until: Place | None = None,
     until_output: str | None = None,
     process: Callable[[Machine], str] | None = None,
 ) -> dict[str, Any]:
     """Run, and return who ran when, at full speed.
 
     Args:
-        machine, clock, until_output: as for `switches`. Of a board with one hart.
+        machine, clock, until, until_output: as for `switches`. Of a board with one hart.
         title: The heading.
         process: Names the process that runs when the hart is in U mode: each gets a lane.
 
@@ -215,7 +232,7 @@ def record_switches(
 
     current = lane(MODES[machine.hart.mode])
     first = current
-    for switch in switches(machine, clock, until_output=until_output):
+    for switch in switches(machine, clock, until=until, until_output=until_output):
         target = lane(switch.target)
         recorded.append((since - start, switch.time - start, current, target, switch))
         since, current = switch.time, target

@@ -189,6 +189,6 @@ def test_what_cannot_be_made_is_named(small, tmp_path):
         write_slides(small(("markdown", "skip", "# One")), target)
     with pytest.raises(SlidesError, match="give one of light, dark"):
         write_slides(small(("markdown", "slide", "# One")), target, theme="pink")
-    with pytest.raises(VtbookError, match="00-start, 05-full-emulation"):
+    with pytest.raises(VtbookError, match="00-start, 02-the-machine, 05-full-emulation"):
         notebook_of("77")
     assert not target.exists()

@@ -48,7 +48,7 @@ def test_writes_one_file_and_says_where(small, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["77"], "give one of: 00-start, 05-full-emulation"),
+        (["77"], "give one of: 00-start, 02-the-machine, 05-full-emulation"),
         (["none.ipynb"], "no such"),
         (["odd.ipynb"], "odd.ipynb: not a Jupyter notebook"),
         (["small.ipynb"], "cell c0 (0) failed"),

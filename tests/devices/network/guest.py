@@ -71,7 +71,7 @@ class Guest:
         ethernets = map(Ethernet.parse, frames)
         return [IPv4.parse(x.payload) for x in ethernets if x.kind == ETHERTYPE_IPV4]
 
-    def until(self, condition, seconds=10):
+    def until(self, condition, seconds=30):
         """Poll until it holds."""
         end = time.monotonic() + seconds
         while not condition():

@@ -285,6 +285,42 @@ def test_switches_can_be_joined():
     assert two.hear() == []
 
 
+def test_machines_on_threads_of_their_own_share_an_uplink():
+    network, switch = UserNetwork(), Switch()
+    switch.uplink(network)
+    ports = stations(switch, 3)
+    counts, errors = {}, []
+
+    def run(number, port):
+        """Ask the gateway for its MAC, and again as soon as it has answered."""
+        request = bytes.fromhex("0001080006040001") + port.mac + bytes((10, 0, 2, 15 + number))
+        request += bytes(6) + bytes.fromhex("0a000202")
+        frame_ = BROADCAST + port.mac + b"\x08\x06" + request
+        gateway = bytes.fromhex("52550a000202")
+        answered, rounds = 0, 0
+        try:
+            while answered < 300 and rounds < 100_000:
+                port.send(frame_)
+                asked = answered
+                while answered == asked and rounds < 100_000:
+                    port.poll(0.01)
+                    rounds += 1
+                    answered += sum(x[:12] == port.mac + gateway for x in port.got)
+                    port.got.clear()
+        except Exception as error:
+            errors.append(error)
+        counts[number] = answered
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(ports)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert errors == []
+    assert counts == {0: 300, 1: 300, 2: 300}
+    network.close()
+
+
 def test_an_uplink_leads_to_a_user_network_and_can_be_taken_away():
     switch = Switch()
     network = UserNetwork()

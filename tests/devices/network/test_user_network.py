@@ -23,7 +23,7 @@ from vtbook.devices.network import (
 from vtbook.devices.network.ethernet import Ethernet
 from vtbook.devices.network.fragments import cut
 from vtbook.devices.network.ip import Icmp, IPv4, Udp, ip_number, ip_text
-from vtbook.devices.network.nat import LIMITS
+from vtbook.devices.network.nat import AT_ONCE, LIMITS
 from vtbook.devices.network.tcp import State
 from vtbook.devices.network.tcp_segment import ACK, RST, Segment
 
@@ -385,6 +385,33 @@ def test_connections_are_limited(guest):
         guest.port.poll()
         assert guest.network.connections == []
         assert {end.state for end in ends if end.error == "reset"} <= {State.CLOSED}
+
+
+@with_options(host_loopback=True)
+def test_a_busy_guest_is_not_disturbed_for_each_segment(guest):
+    def drain(connection):
+        while connection.recv(65536):
+            pass
+
+    with Server(drain) as server:
+        end = guest.connect(GATEWAY, server.port)
+        guest.until(lambda: end.is_open)
+        guest.port.poll()
+        woken = []
+        guest.port.on_wake = lambda: woken.append(1)
+        before = guest.network.counters["out"]
+        for _ in range(AT_ONCE - 1):
+            end.write(bytes(100))
+            end.flush()
+        assert woken == []
+        assert guest.network.deadline() == 0  # an idle guest's machine does not wait, though
+        end.write(bytes(100))
+        end.flush()
+        assert woken == [1]
+        guest.network.poll()
+        assert guest.network.counters["out"] == before + 1
+        end.abort()
+        guest.port.poll()
 
 
 def test_a_segment_of_no_connection_is_reset(guest):

@@ -1,7 +1,6 @@
 """Our virtio-mmio and block device against QEMU's: the same registers, rings and requests."""
 
 import os
-import shutil
 import struct
 from itertools import pairwise
 
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.devices.qtest import needs_qemu
 from tests.devices.virtio import driver as d
 from tests.devices.virtio.qemu import QemuBoard
 from tests.devices.virtio.test_queue import chains
@@ -16,8 +16,7 @@ from vtbook.devices.storage import MemoryDisk
 from vtbook.devices.virtio import VirtioBlock, block
 
 FUZZ = int(os.environ.get("VTBOOK_FUZZ", "1"))
-QEMU = shutil.which("qemu-system-riscv64")
-pytestmark = pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
+pytestmark = needs_qemu
 
 SECTORS = 256
 IMAGE = b"".join(struct.pack("<I", n * 2654435761 & 0xFFFFFFFF) * 128 for n in range(SECTORS))
@@ -36,7 +35,7 @@ def qemu(request, tmp_path_factory):
     path.write_bytes(IMAGE)
     drive = f"if=none,id=disk,format=raw,discard=unmap,file={path}"
     device = f"virtio-blk-device,bus=virtio-mmio-bus.0,drive=disk,serial={SERIAL}"
-    board = QemuBoard(QEMU, ["-drive", drive, "-device", device], legacy=request.param)
+    board = QemuBoard(["-drive", drive, "-device", device], legacy=request.param)
     board.legacy, board.path = request.param, path
     yield board
     board.close()

@@ -1,24 +1,22 @@
 """Our network card and our user network against QEMU's: the same rings, the same frames."""
 
 import contextlib
-import shutil
 import socket
 import struct
-import subprocess
 import time
 
 import pytest
 
+from tests.devices.qtest import needs_qemu
 from tests.devices.virtio import driver as d
-from tests.devices.virtio.qemu import DEADLINE, QemuBoard, QemuMemory
+from tests.devices.virtio.qemu import DEADLINE, QemuBoard
 from vtbook.devices.network import Cable, Port, UserNetwork, mac_bytes
 from vtbook.devices.network.dhcp import Message
 from vtbook.devices.network.ethernet import Arp, Ethernet
 from vtbook.devices.network.ip import Icmp, IPv4, Udp, ip_number
 from vtbook.devices.virtio import VirtioNet, net
 
-QEMU = shutil.which("qemu-system-riscv64")
-pytestmark = pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
+pytestmark = needs_qemu
 
 MAC, PEER = mac_bytes("52:54:00:12:34:56"), mac_bytes("52:54:00:00:00:02")
 RECEIVE, TRANSMIT, CONTROL = 0, 1, 2
@@ -36,16 +34,10 @@ class RunningQemu(QemuBoard):
     def __init__(self, netdev, folder, *, legacy=False):
         program = folder / "sleep.bin"
         program.write_bytes(SLEEP)
-        forced = "on" if legacy else "off"
         card = f"virtio-net-device,bus=virtio-mmio-bus.0,netdev=net,mac={net.DEFAULT_MAC}"
-        line = [QEMU, "-machine", "virt", "-bios", str(program), "-nodefaults"]
-        line += ["-display", "none", "-monitor", "none", "-serial", "null"]
-        line += ["-global", f"virtio-mmio.force-legacy={forced}"]
-        line += ["-netdev", f"{netdev},id=net", "-device", card]
-        line += ["-qtest", "stdio", "-qtest-log", "/dev/null"]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self.process = subprocess.Popen(line, stderr=subprocess.DEVNULL, text=True, **pipes)
-        self.memory = QemuMemory(self.ask)
+        options = ["-netdev", f"{netdev},id=net", "-device", card]
+        runs = ["-bios", str(program), "-nodefaults"]
+        super().__init__(options, legacy=legacy, state=runs)
         self.device = VirtioNet()  # its QUEUES tell the driver how many to set up
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.devices.qtest import needs_qemu
 from tests.devices.virtio import driver as d
 from tests.devices.virtio.qemu import QemuBoard
 from tests.devices.virtio.test_ninep import (
@@ -27,9 +28,8 @@ from tests.devices.virtio.test_ninep import (
 )
 
 FUZZ = int(os.environ.get("VTBOOK_FUZZ", "1"))
-QEMU = shutil.which("qemu-system-riscv64")
 pytestmark = [
-    pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64"),
+    needs_qemu,
     pytest.mark.skipif(os.open not in os.supports_dir_fd, reason="needs Linux or macOS"),
 ]
 
@@ -41,7 +41,7 @@ def qemu():
         shared.mkdir()
         share = f"local,id=share,path={shared},security_model=none"
         device = "virtio-9p-device,bus=virtio-mmio-bus.0,fsdev=share,mount_tag=share"
-        board = QemuBoard(QEMU, ["-fsdev", share, "-device", device])
+        board = QemuBoard(["-fsdev", share, "-device", device])
         try:
             driver = d.Driver(board, queues=1)
         except (AssertionError, BrokenPipeError):

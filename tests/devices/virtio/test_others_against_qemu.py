@@ -3,17 +3,16 @@
 QEMU's entropy device gives nothing while the machine is stopped, as it is under qtest.
 """
 
-import shutil
 import struct
 
 import pytest
 
+from tests.devices.qtest import needs_qemu
 from tests.devices.virtio import driver as d
 from tests.devices.virtio.qemu import QemuBoard
 from vtbook.devices.virtio import VirtioBalloon, VirtioConsole
 
-QEMU = shutil.which("qemu-system-riscv64")
-pytestmark = pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
+pytestmark = needs_qemu
 BUS = "bus=virtio-mmio-bus.0"
 
 
@@ -23,7 +22,7 @@ def both(request):
     boards = []
 
     def make(device, options, **more):
-        qemu = QemuBoard(QEMU, options, legacy=request.param)
+        qemu = QemuBoard(options, legacy=request.param)
         boards.append(qemu)
         qemu.device = device
         ours = d.Board(device, legacy=request.param)

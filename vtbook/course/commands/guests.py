@@ -63,8 +63,9 @@ def linux(
 
     The sources come from Debian's archive, as packages of this computer's apt, or from --from DIR.
     """
-    from vtbook.guests.linux import build
+    from vtbook.guests.linux import build, list_built
 
+    before = {image.folder: image.manifest for image in list_built()}
     started = time.monotonic()
     with_progress = _on_terminal if _is_terminal() else _in_lines
     image = with_progress(
@@ -78,7 +79,8 @@ def linux(
         )
     )
     seconds = time.monotonic() - started
-    say(f"Linux {image.version} was there" if seconds < 1 else f"built in {seconds:.0f} s")
+    was_there = before.get(image.folder) == image.manifest and not force and folder is None
+    say(f"Linux {image.version} {'was there' if was_there else f'built in {seconds:.0f} s'}")
     for path in (image.kernel, image.initramfs, image.config):
         print(path)
 

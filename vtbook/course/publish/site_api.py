@@ -56,6 +56,7 @@ PAGES = (
     ),
     ApiPage("vtbook.mmu", "Page tables and address translation"),
     ApiPage("vtbook.devices", "Devices"),
+    ApiPage("vtbook.devices.virtio", "Virtio: transport, queues, devices"),
     ApiPage("vtbook.devices.storage", "What disks are kept in"),
     ApiPage("vtbook.devices.network", "Networks that machines are plugged into"),
     ApiPage("vtbook.guests", "Guest programs and compilers"),

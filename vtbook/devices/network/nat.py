@@ -34,6 +34,9 @@ from vtbook.devices.network.tcp_segment import ACK, RST, SYN, Segment, reset_for
 
 LIMITS = {PROTOCOL_TCP: 128, PROTOCOL_UDP: 64, PROTOCOL_ICMP: 16}
 """Conversations at a time. One more connection is refused; of the rest the oldest is forgotten."""
+AT_ONCE = 16
+"""So many segments of a busy guest wait for `Nat.work` before the guest is disturbed. It takes them
+earlier when the guest waits, or has run for a while: one system call and one answer for all."""
 FIRST_CALL_PORT, CALL_PORTS = 49152, 16384
 """Ports of the gateway from which forwarded conversations seem to come."""
 
@@ -63,6 +66,7 @@ class Nat:
         self.flows.clear()
         self._random = random.Random(0)  # initial sequence numbers: nobody is there to guess them
         self._segments_for: dict[TcpFlow, None] = {}
+        self._segments = 0
         self._next_tick: float | None = None
         self._calls = 0
 
@@ -88,6 +92,7 @@ class Nat:
 
     def work(self) -> None:
         """Carry on with the connections from which segments came, and run timers that are due."""
+        self._segments = 0
         while self._segments_for:
             spoken, _ = self._segments_for.popitem()
             spoken.work()
@@ -212,7 +217,8 @@ class Nat:
         if isinstance(flow, TcpFlow):
             flow.on_segment(segment)
             self._segments_for[flow] = None
-            if self.gateway.port is not None:
+            self._segments += 1
+            if self._segments >= AT_ONCE and self.gateway.port is not None:
                 self.gateway.port.wake()
         elif opens:
             self._connect(key, segment)

@@ -81,6 +81,7 @@ class Switch:
         self._slots: dict[Port, _Slot] = {}
         self._table: dict[bytes, tuple[Port, float]] = {}
         self._lock = threading.RLock()  # machines may run on threads of their own
+        self._polling = threading.Lock()
 
     # -- wiring -----------------------------------------------------------------------------
 
@@ -227,10 +228,15 @@ class Switch:
         Meanwhile other machines may send frames, of which the uplink knows nothing.
         """
         timeout = min(timeout, PATIENCE)
-        for slot in list(self._slots.values()):
-            if slot.uplink:
-                slot.port.poll(timeout)
-                timeout = 0.0
+        if not self._polling.acquire(timeout=max(timeout, 0.0)):
+            return  # another machine's thread does it just now
+        try:
+            for slot in list(self._slots.values()):
+                if slot.uplink:
+                    slot.port.poll(timeout)
+                    timeout = 0.0
+        finally:
+            self._polling.release()
 
     def filenos(self) -> list[int]:
         """The descriptors of all uplinks."""

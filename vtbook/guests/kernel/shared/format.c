@@ -1,3 +1,5 @@
+// A text with fields filled in.  put() gets each character.
+
 #include "format.h"
 
 #include <stdbool.h>

@@ -116,7 +116,7 @@ static void note_node(struct node *node, int depth) {
     } else if (begins_with(node->name, "cpu@")) {
         node->hart_id = address_of(node, parent);
         note_hart(node);
-    } else if (begins_with(node->name, "interrupt-controller") && begins_with(parent->name, "cpu@")) {
+    } else if (is_compatible(node, "riscv,cpu-intc")) {
         for (int i = 0; i < board.harts; i++)
             if (board.hart_ids[i] == parent->hart_id) handles[i] = number(node->handle);
     } else {
@@ -162,7 +162,9 @@ static uint32_t take_number(const uint8_t **at) {
     return value;
 }
 
-static const uint8_t *fill_up(const uint8_t *at, uint64_t size) { return at + (size + 3) / 4 * 4; }
+static const uint8_t *fill_up(const uint8_t *at, uint64_t size) {
+    return at + (size + 3) / 4 * 4;
+}
 
 static void walk(const uint8_t *at, const char *names) {
     static struct node nodes[MAX_DEPTH + 1];
@@ -181,8 +183,9 @@ static void walk(const uint8_t *at, const char *names) {
         noted = true;
         if (token == BEGIN_NODE) {
             if (++depth > MAX_DEPTH) panic("the device tree is nested too deeply");
-            nodes[depth] = (struct node){.name = (const char *)at, .address_cells = 2, .size_cells = 1};
-            at = fill_up(at, strlen((const char *)at) + 1);
+            const char *name = (const char *)at;
+            nodes[depth] = (struct node){.name = name, .address_cells = 2, .size_cells = 1};
+            at = fill_up(at, strlen(name) + 1);
             noted = false;
         } else if (token == END_NODE) {
             depth--;

@@ -59,7 +59,8 @@ static bool is_empty(struct inode *directory) {
     struct disk_entry entry;
     for (uint64_t at = 0; at < directory->disk.size; at += sizeof entry) {
         read_entry(directory, at, &entry);
-        if (entry.inode && !has_name(entry.name, ".") && !has_name(entry.name, "..")) return false;
+        if (entry.inode && !has_name(entry.name, ".") && !has_name(entry.name, ".."))
+            return false;
     }
     return true;
 }

@@ -26,7 +26,8 @@ uint64_t disk_blocks(void) { return disk->blocks; }
 static bool is_sound(void) {
     uint64_t inode_blocks = (super.inodes + INODES_PER_BLOCK - 1UL) / INODES_PER_BLOCK;
     uint64_t bitmap_blocks = (super.blocks + BITS_PER_BLOCK - 1UL) / BITS_PER_BLOCK;
-    return super.log_start >= 1 && super.inode_start >= (uint64_t)super.log_start + super.log_blocks &&
+    return super.log_start >= 1 &&
+           super.inode_start >= (uint64_t)super.log_start + super.log_blocks &&
            super.bitmap_start >= super.inode_start + inode_blocks &&
            super.data_start >= super.bitmap_start + bitmap_blocks &&
            super.data_start <= super.blocks && super.inodes > ROOT_INODE &&

@@ -1,3 +1,5 @@
+// Messages of the kernel, and its end.
+
 #include "print.h"
 
 #include <stdarg.h>

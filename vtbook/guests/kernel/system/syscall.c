@@ -156,7 +156,8 @@ static int64_t sys_pipe(void) {
     int32_t numbers[2] = {(int32_t)new_number(reader), -1};
     if (numbers[0] >= 0) numbers[1] = (int32_t)new_number(writer);
     else file_close(writer);
-    error = numbers[0] < 0 || numbers[1] < 0 ? -EMFILE : give(argument(0), numbers, sizeof numbers);
+    if (numbers[0] < 0 || numbers[1] < 0) error = -EMFILE;
+    else error = give(argument(0), numbers, sizeof numbers);
     for (int i = 0; i < 2 && error; i++) {
         if (numbers[i] < 0) continue;
         file_close(current_process()->files[numbers[i]]);

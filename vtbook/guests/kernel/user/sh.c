@@ -38,6 +38,8 @@ static int last_status;
 
 static const char signs[] = ";&|<>";
 
+static bool ends_word(char c) { return c == ' ' || c == '\t' || strchr(signs, c); }
+
 // Cut a line into tokens; the text of words goes to `store`.  Their number, or -1.
 static int cut(const char *line, struct token *tokens, char *store) {
     int count = 0;
@@ -59,7 +61,7 @@ static int cut(const char *line, struct token *tokens, char *store) {
         }
         *token = (struct token){0, store};
         char quote = 0;
-        for (; *line && (quote || (*line != ' ' && *line != '\t' && !strchr(signs, *line))); line++) {
+        for (; *line && (quote || !ends_word(*line)); line++) {
             if (quote ? *line == quote : *line == '"' || *line == '\'')
                 quote = quote ? 0 : *line;
             else
@@ -92,8 +94,8 @@ static void run_command(struct command *command) {
     char path[MAX_PATH];
     const char *name = command->words[0];
     if (command->input) redirect(command->input, O_READ, 0);
-    if (command->output)
-        redirect(command->output, O_WRITE | O_CREATE | (command->append ? O_APPEND : O_TRUNCATE), 1);
+    int how = command->append ? O_APPEND : O_TRUNCATE;
+    if (command->output) redirect(command->output, O_WRITE | O_CREATE | how, 1);
     if (!strchr(name, '/')) {
         snprintf(path, sizeof path, "/bin/%s", name);
         exec(path, command->words);

@@ -55,7 +55,8 @@ static inline uint64_t read_instructions(void) {
 // ---- text ----
 void printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void fprintf(int file, const char *format, ...) __attribute__((format(printf, 2, 3)));
-int snprintf(char *to, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int snprintf(char *to, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 long to_number(const char *text);  // decimal; -1: it is none
 const char *error_name(long error);
 void fail(const char *what, long error) __attribute__((noreturn));  // "program: what: error"
