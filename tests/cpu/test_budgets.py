@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.cpu.twins import RAM, Twins
 from tests.translator.engines import PlainEngine
 from tests.translator.random_words import register_value, words
 from vtbook.cpu import plain
@@ -234,3 +235,25 @@ def test_counting_can_start_and_stop_between_runs() -> None:
     engine.run(10)
     assert engine.counts == {}
     assert hart.instret == 27
+
+
+@pytest.mark.parametrize("budget", [1, 7, 1000, 100_000])
+def test_a_breakpoint_costs_nothing_in_another_page(budget: int, monkeypatch) -> None:
+    """Records are of physical pages: a stop stands at its place in every page."""
+    pair = Twins()
+    pair.reset("1: addi a0, a0, 1\nxor a1, a1, a0\nj 1b\n", at=RAM + 0x1000)
+    steps = []
+    plain_step = Interpreter._plain_step
+    monkeypatch.setattr(
+        Interpreter, "_plain_step", lambda self, start: steps.append(1) or plain_step(self, start)
+    )
+    for engine in pair.engines:
+        engine.set_breakpoints([RAM + 4, RAM + 0x2004, RAM + 0x3008])
+    pair.run(budget)
+    pair.run(budget)
+    assert pair.harts[1].instret == 2 * budget
+    assert len(steps) <= 4
+    for engine in pair.engines:
+        engine.set_breakpoints([RAM + 4, RAM + 0x1004])
+    assert pair.run(budget + 10).executed < 4
+    assert pair.harts[1].pc == RAM + 0x1004

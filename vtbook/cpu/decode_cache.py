@@ -23,7 +23,7 @@ from vtbook.cpu.decode_tables import (
     STOP,
     UNDECODED,
 )
-from vtbook.cpu.layout import EXECUTABLE, NEXT, PYTHON, TLB_ENTRIES
+from vtbook.cpu.layout import CROSSINGS, EXECUTABLE, NEXT, PYTHON, TLB_ENTRIES, TRAP
 from vtbook.cpu.lowering import peek8, peek16, peek32, peek64, poke8, poke16, poke32, poke64
 from vtbook.cpu.protection import allows
 from vtbook.cpu.slow_memory import find_region, host_of, trap
@@ -266,24 +266,26 @@ def decode_across(h, pc):
 
     NEXT with ``h.slot``, ``h.page_slots`` and ``h.page_pc`` set, or TRAP.
     """
-    slots = h.cross_slots
+    number = (pc >> 12) & (CROSSINGS - 1)
+    slots = h.cross_slots + number * PAGE_BYTES
     slot = slots + (pc & 4095) * 8
     second = pc + 2
     word = peek16(peek64(h.page_slots + HEADER) + (pc & 4095))
     if word & 3 == 3:  # else a store changed it since: a short one stands here now
-        cause = translate(h, second, EXECUTABLE)
-        if cause:
-            return trap(h, cause, second)
-        row = find_region(h, h.walk_physical, 2, EXECUTABLE)
-        if row < 0 or not allows(h, h.walk_physical, 2, EXECUTABLE, h.mode):
-            return trap(h, access_fault(EXECUTABLE), second)
-        word |= peek16(host_of(h, row, h.walk_physical)) << 16
+        following = find_slots(h, second)  # a walk only if the TLB has not the page
+        if following == -TRAP:
+            return TRAP
+        if following > 0:
+            word |= peek16(peek64(following + HEADER)) << 16
+        else:  # protected in parts, or no room for its records
+            row = find_region(h, h.walk_physical, 2, EXECUTABLE)
+            word |= peek16(host_of(h, row, h.walk_physical)) << 16
     h.page_slots = slots
     h.page_pc = pc & -4096
     h.slot = slot
-    if word == h.cross_word:
+    if word == h.cross_words[number]:
         return NEXT
-    h.cross_word = word
+    h.cross_words[number] = word
     decode_word(h, slots, slot, word, True)
     poke16(slot + COUNT, 1)
     chosen = peek16(slots + KINDS + 2 * ((slot - slots) >> 4))

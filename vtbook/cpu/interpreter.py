@@ -33,6 +33,7 @@ from vtbook.cpu.layout import (
     BUDGET,
     COMPILE,
     CROSS,
+    CROSSINGS,
     DECODE,
     FENCE_I,
     FLUSH,
@@ -155,7 +156,7 @@ class Interpreter:
         self.compiled = compiled_set(hart.isa, progress)
         self._arena = np.zeros(ARENA_PAGES * PAGE_BYTES // 8 + 8, np.int64)
         self._scratch = np.zeros(SLOTS + 1, np.int64)
-        self._across = np.zeros(PAGE_BYTES // 8 + 8, np.int64)
+        self._across = np.zeros(CROSSINGS * PAGE_BYTES // 8 + 8, np.int64)
         self._directories: list[np.ndarray] = []
         self._profile: np.ndarray | None = None
         hart.decoder = self.compiled.tables.header.ctypes.data
@@ -163,9 +164,11 @@ class Interpreter:
         hart.scratch = self._scratch.ctypes.data
         self._address = hart.state.ctypes.data
         hart.cross_slots = (self._across.ctypes.data + 63) // 64 * 64
-        for n in range(END_SLOTS):
-            place = hart.cross_slots + SLOT * (SLOTS + n)
-            ctypes.c_int64.from_address(place).value = int(self.compiled.handlers[PAGE_END])
+        for number in range(CROSSINGS):
+            page = hart.cross_slots + number * PAGE_BYTES
+            for n in range(END_SLOTS):
+                place = page + SLOT * (SLOTS + n)
+                ctypes.c_int64.from_address(place).value = int(self.compiled.handlers[PAGE_END])
         self.flush()
 
     def flush(self) -> None:
@@ -180,7 +183,7 @@ class Interpreter:
         h.arena_next = start
         h.arena_end = self._arena.ctypes.data + self._arena.nbytes
         h.state["tlb_fetch"] = -1
-        h.cross_word = 0
+        h.state["cross_words"] = -1
 
     def set_breakpoints(self, addresses: list[int]) -> None:
         """Stop before the instruction at each of these addresses; at most 64."""

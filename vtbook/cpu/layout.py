@@ -14,6 +14,7 @@ WATCHES = 16
 DEVICES = 32
 BREAKPOINTS = 64
 CONTEXTS = 1024
+CROSSINGS = 16
 
 _ARCHITECTURE = [
     ("x", "i8", (33,)),  # x[32] takes what is written to x0
@@ -83,9 +84,8 @@ _ENGINE = [
     ("device_size", "i8"),
     ("device_value", "i8"),
     ("device_wanted", "i8"),  # the access that Python is asked for: READABLE, WRITABLE, or 0
-    ("cross_pc", "i8"),  # the instruction across two pages that stands in the page of its own:
-    ("cross_word", "i8"),
-    ("cross_slots", "i8"),  # that page's records
+    ("cross_words", "i8", (CROSSINGS,)),  # instructions across two pages, each in a page of its own
+    ("cross_slots", "i8"),  # the first of these pages of records
     ("trap_exits", "i8"),  # 1: a trap leaves the loop instead of going to mtvec
     ("reason", "i8"),  # why compiled code left the loop
     ("target", "i8"),  # instret at which the budget ends

@@ -131,6 +131,19 @@ def place_stop(h, remaining):
     poke64(slot, peek64(h.handlers + 8 * STOP))
 
 
+def pass_stop(h):
+    """Take the stop out of the record at ``h.slot``, until the loop stops the next time.
+
+    To come to the address that the stop is for, it must stop first: that is in another page.
+    """
+    stop = peek64(h.slot)
+    h.stop_slot = h.slot
+    h.stop_saved = stop
+    h.stop_before = h.slot
+    h.stop_before_saved = stop
+    poke64(h.slot, peek64(h.handlers + 8 * kind_of(h.page_slots, h.slot)))
+
+
 def uncount(h):
     """Take back the count of the instruction at ``h.slot``: it trapped, so it did not retire."""
     counter = h.profile + 8 * kind_of(h.page_slots, h.slot)
@@ -162,6 +175,7 @@ def service(h):
         remaining = h.left + sext16(peek16(h.slot + COUNT))
         h.pc = h.page_pc + ((h.slot - h.page_slots) >> 3)
     h.instret = h.target - remaining
+    passing = False
     moved = reason in (LOOKUP, SYNC)
     if reason == DECODE:
         decode_chain(h, h.page_slots, h.slot)
@@ -175,7 +189,9 @@ def service(h):
         moved = True
     elif reason == BREAK:
         if remaining > 0 and peek64(h.slot) == peek64(h.handlers + 8 * STOP):
-            return BREAK if is_chosen(h) else PYTHON
+            if is_chosen(h):
+                return BREAK
+            passing = True  # the stop is for the same place of another page
     elif reason == WFI and pending(h) & h.mie:
         moved = True  # nothing to wait for
     elif reason != LOOKUP and reason != BUDGET and reason != SYNC and reason != CROSS:
@@ -202,6 +218,11 @@ def service(h):
     remaining = h.target - h.instret
     count = sext16(peek16(h.slot + COUNT))
     h.left = remaining - count
-    if h.left < 0:
+    passing = passing and not moved
+    if passing and (h.left < 0 or h.profile):
+        return PYTHON
+    if passing:
+        pass_stop(h)
+    elif h.left < 0:
         place_stop(h, remaining)
     return NEXT
