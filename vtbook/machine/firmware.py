@@ -1,7 +1,7 @@
 """Booting like a real board: where firmware, kernel, RAM disk and device tree lie in RAM.
 
 `plan_boot` is a pure function from files to a `BootPlan`: pieces for RAM, the boot ROM, and what
-the registers hold when the firmware begins. The places are those of QEMU's ``virt``:
+the registers hold when the firmware begins. The places are those of QEMU's ``virt``::
 
     RAM + 0         firmware, at most 2 MiB
     RAM + 2 MiB     kernel, or whatever comes after the firmware

@@ -124,7 +124,7 @@ def sample_tables() -> tuple[Callable[[int], int], int, dict[str, int]]:
         "the last level points on": 6 << 12,
         "a page of 2 MiB that is not aligned": 2 << 21 | 0x10,
         "a page of 1 GiB that is not aligned": 4 << 30 | 0x10,
-        "W without R": 5 << 30,
+        "W without R": 5 << 30 | 5 << 12,
         "bits 63 to 39 are no copies of bit 38": 1 << 40 | 5 << 12,
     }
     return lambda address: memory.get(address, 0), root, addresses
