@@ -4,9 +4,10 @@ import os
 import subprocess
 import sys
 
+import platformdirs
 import pytest
 
-from vtbook.files import locked, replace_file
+from vtbook.files import cache_folder, locked, replace_file
 
 
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path):
@@ -54,3 +55,10 @@ def test_a_lock_is_one_processs_at_a_time(tmp_path):
             other.wait(1)
         (tmp_path / "a").write_text("done")
     assert other.communicate(timeout=30)[0] == "done\n"
+
+
+def test_what_can_be_made_again_is_kept_where_the_user_says(monkeypatch, tmp_path):
+    monkeypatch.setenv("VTBOOK_CACHE", str(tmp_path))
+    assert cache_folder("guests") == tmp_path / "guests"
+    monkeypatch.delenv("VTBOOK_CACHE")
+    assert cache_folder("guests").parent == platformdirs.user_cache_path("vtbook")

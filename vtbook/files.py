@@ -1,4 +1,4 @@
-"""Files that several processes write: whole or not at all, and one at a time."""
+"""Files that several processes write, whole or not at all and one at a time, and their folder."""
 
 from __future__ import annotations
 
@@ -8,6 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import platformdirs
+
+
+def cache_folder(part: str) -> Path:
+    """Where one part of the book keeps what can be made again; it need not be there yet.
+
+    Below ``VTBOOK_CACHE``, or in the user's cache folder.
+    """
+    given = os.environ.get("VTBOOK_CACHE")
+    return (Path(given) if given else platformdirs.user_cache_path("vtbook")) / part
 
 
 def replace_file(path: Path, data: bytes, *, private: bool = False) -> None:

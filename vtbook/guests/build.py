@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import re
 import shutil
 import subprocess
@@ -23,6 +22,7 @@ from vtbook.guests.compile import compile_c
 from vtbook.guests.compilers import Compiler, choose, find_compilers
 from vtbook.guests.hosted import compile_native
 from vtbook.guests.images import IMAGES, with_arguments
+from vtbook.guests.manifest import NAME, hash_sources, read_manifest, write_manifest
 from vtbook.guests.support import LINKER_SCRIPT, RUNTIME
 
 OPTIMIZE = "-O2"
@@ -44,10 +44,7 @@ def source_hash(program: Program | BenchmarkProgram) -> str:
     """Hash all the files that an image is made from (SHA-256, hexadecimal)."""
     headers = program.source.parent.glob("*.h")
     runtime = (path for path in RUNTIME.rglob("*") if path.suffix in (".c", ".S", ".h"))
-    total = hashlib.sha256()
-    for path in [program.source, *sorted(headers), *sorted(runtime), LINKER_SCRIPT]:
-        total.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
-    return total.hexdigest()
+    return hash_sources([program.source, *sorted(headers), *sorted(runtime), LINKER_SCRIPT])
 
 
 def run_on_qemu(
@@ -91,8 +88,7 @@ def describe_benchmark(program: BenchmarkProgram, content: bytes, folder: Path) 
 def build_images(compiler: Compiler, folder: Path, names: Iterable[str] = ()) -> None:
     """Write the images and the manifest into `folder`; `names` limits which are made anew."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "manifest.json"
-    old = json.loads(path.read_text(encoding="utf-8"))["images"] if path.exists() else {}
+    old = read_manifest(folder)["images"] if (folder / NAME).exists() else {}
     wanted = set(names)
     images: dict[str, Any] = {}
     every: list[Program | BenchmarkProgram] = [*PROGRAMS.values(), *BENCHMARKS.values()]
@@ -113,12 +109,7 @@ def build_images(compiler: Compiler, folder: Path, names: Iterable[str] = ()) ->
             entry |= describe_benchmark(program, content, folder)
         images[program.name] = entry
     (folder / "guest.elf").unlink(missing_ok=True)
-    description = {
-        "compiler": {"name": compiler.name, "version": compiler.version},
-        "flags": [OPTIMIZE, MARCH],
-        "images": images,
-    }
-    path.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+    write_manifest(folder, compiler, flags=[OPTIMIZE, MARCH], images=images)
 
 
 def main() -> None:

@@ -15,7 +15,6 @@ images.<name>       source_sha256 (of the program with its headers, the runtime 
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,9 @@ from typing import Any
 from vtbook.errors import VtbookError
 from vtbook.guests import elf
 from vtbook.guests.catalog import HERE, UnknownGuestError
+from vtbook.guests.manifest import read_manifest
 
 IMAGES = HERE / "images"
-MANIFEST = IMAGES / "manifest.json"
 
 _ARGUMENTS = "program_arguments"  # in runtime/system.c
 _ARGUMENTS_SIZE = 256  # bytes, with the zero at the end
@@ -38,8 +37,7 @@ class ArgumentsError(VtbookError):
 @functools.cache
 def manifest() -> dict[str, Any]:
     """Read images/manifest.json."""
-    content: dict[str, Any] = json.loads(MANIFEST.read_text(encoding="utf-8"))
-    return content
+    return read_manifest(IMAGES)
 
 
 def list_images() -> list[str]:

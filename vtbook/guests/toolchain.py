@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
+from vtbook import files
 from vtbook.errors import VtbookError
 from vtbook.guests.compilers import Compiler
 
@@ -71,7 +70,7 @@ def read_diagnostics(output: str) -> tuple[Diagnostic, ...]:
 
 def cache_folder() -> Path:
     """Return the folder that keeps compiled programs; it can be deleted at any time."""
-    return platformdirs.user_cache_path("vtbook") / "guests"
+    return files.cache_folder("guests")
 
 
 def is_text(source: str | Path) -> bool:

@@ -20,10 +20,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import platformdirs
-
 from vtbook.errors import VtbookError
-from vtbook.files import locked, replace_file
+from vtbook.files import cache_folder, locked, replace_file
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -136,9 +134,7 @@ def read_notebook(path: str | Path) -> NotebookNode:
 
 def results_folder() -> Path:
     """Where results are kept: in ``VTBOOK_CACHE``, or in the user's cache folder."""
-    given = os.environ.get("VTBOOK_CACHE")
-    root = Path(given) if given else Path(platformdirs.user_cache_dir("vtbook"))
-    return root / "executed"
+    return cache_folder("executed")
 
 
 def _key(notebook: NotebookNode, language: str, allow_errors: bool) -> str:

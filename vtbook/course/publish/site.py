@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from vtbook.course.publish.references import BIBLIOGRAPHY
 from vtbook.errors import VtbookError
+from vtbook.files import cache_folder
 
 CONFIGURATION = Path(__file__).parent / "sphinx"
 NEEDED = ("sphinx", "myst_nb", "sphinx_book_theme", "sphinxcontrib.bibtex", "sphinx_intl")
@@ -181,10 +180,8 @@ def _refuse_the_book(book: Path, out: Path) -> None:
 
 def _work_folder(book: Path, out: Path, kind: str) -> Path:
     """Where source tree and doctrees of one site stay between builds."""
-    given = os.environ.get("VTBOOK_CACHE")
-    root = Path(given) if given else Path(platformdirs.user_cache_dir("vtbook"))
     key = hashlib.sha256(f"{book.resolve()}\0{out}\0{kind}".encode()).hexdigest()[:16]
-    return root / "site" / key
+    return cache_folder("site") / key
 
 
 def _sphinx(

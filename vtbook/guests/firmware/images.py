@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from vtbook.guests.compile import compile_c
 from vtbook.guests.compilers import Compiler, MarchError, choose, find_compilers
+from vtbook.guests.manifest import hash_sources, read_manifest
 from vtbook.guests.support import compiler_library
 
 HERE = Path(__file__).parent
 IMAGE = HERE / "firmware.elf"
-MANIFEST = HERE / "manifest.json"
 LINKER_SCRIPT = HERE / "link.ld"
 
 # No floating point and no compressed instructions, so that it runs on the smallest hart that has
@@ -33,10 +31,7 @@ def sources() -> list[Path]:
 
 def source_hash() -> str:
     """Hash all the files that the firmware is made from (SHA-256, hexadecimal)."""
-    total = hashlib.sha256()
-    for path in [*sources(), HERE / "firmware.h", LINKER_SCRIPT]:
-        total.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
-    return total.hexdigest()
+    return hash_sources([*sources(), HERE / "firmware.h", LINKER_SCRIPT])
 
 
 @functools.cache
@@ -45,8 +40,7 @@ def manifest() -> dict[str, Any]:
 
     Keys: compiler (name, version), march, optimize, source_sha256, elf_sha256.
     """
-    content: dict[str, Any] = json.loads(MANIFEST.read_text(encoding="utf-8"))
-    return content
+    return read_manifest(HERE)
 
 
 def firmware_image() -> Path:

@@ -6,7 +6,6 @@ Three steps: the programs of `user/`, each an ELF file; a RAM disk with all of t
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from vtbook.guests.compilers import Compiler, choose, find_compilers
 from vtbook.guests.elf import slim
 from vtbook.guests.kernel.images import HERE, RAMDISK_SIZE
 from vtbook.guests.kernel.mkfs import make_file_system, read_folder
+from vtbook.guests.manifest import hash_sources
 
 MARCH = "rv64imac_zicsr_zifencei"
 RAMDISK_INODES = 128
@@ -50,11 +50,7 @@ def sources() -> list[Path]:
 
 def source_hash() -> str:
     """Hash all files that the kernel is made from (SHA-256, hexadecimal)."""
-    total = hashlib.sha256()
-    for path in sources():
-        name = path.relative_to(HERE).as_posix().encode()
-        total.update(name + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
-    return total.hexdigest()
+    return hash_sources(sources(), HERE)
 
 
 def programs() -> list[str]:

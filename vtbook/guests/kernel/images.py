@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ from typing import Any
 from vtbook.errors import VtbookError
 from vtbook.guests import elf
 from vtbook.guests.kernel.mkfs import Disk, make_file_system
+from vtbook.guests.manifest import read_manifest
 
 HERE = Path(__file__).parent
 IMAGES = HERE / "images"
-MANIFEST = IMAGES / "manifest.json"
 RAMDISK_SIZE = 4 << 20  # bytes; the zeros at its end are not in the kernel's file
 
 
@@ -25,8 +24,7 @@ class UnknownProgramError(VtbookError):
 @functools.cache
 def manifest() -> dict[str, Any]:
     """Read images/manifest.json: compiler, march, source_sha256, elf_sha256."""
-    content: dict[str, Any] = json.loads(MANIFEST.read_text(encoding="utf-8"))
-    return content
+    return read_manifest(IMAGES)
 
 
 def kernel_image() -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,8 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
+from vtbook.files import cache_folder
 from vtbook.guests.linux.cpio import archive_of
 
 KERNEL = "Image"
@@ -71,8 +69,7 @@ class LinuxImage:
 
 def images_folder() -> Path:
     """Where images are kept: below ``VTBOOK_CACHE``, or in the user's cache folder."""
-    given = os.environ.get("VTBOOK_CACHE")
-    return (Path(given) if given else Path(platformdirs.user_cache_dir("vtbook"))) / "linux"
+    return cache_folder("linux")
 
 
 def find(version: str | None = None) -> LinuxImage | None:
