@@ -145,7 +145,7 @@ class _Recorder:
         self.builder.ring(
             "available",
             "Available ring: requests for the device",
-            ["first descriptor"],
+            ["head"],
             rows("available", 1),
             pointers={
                 "taken": (self.pointers["available", "taken"], "device"),
@@ -156,7 +156,7 @@ class _Recorder:
         self.builder.ring(
             "used",
             "Used ring: answers for the driver",
-            ["first descriptor", "bytes written"],
+            ["head", "written"],
             rows("used", 2),
             pointers={"idx": (self.pointers["used", "idx"], "device")},
         )
