@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vtbook.course.messages import say
+from vtbook.course.messages import GUEST_STUCK, say
 from vtbook.errors import VtbookError
 
 if TYPE_CHECKING:
@@ -56,7 +56,17 @@ def find_system(name: str) -> System:
         return System(image.kernel, image.initramfs, "console=ttyS0")
     if not Path(name).is_file():
         raise BootError(f"{name}: no such file; give a path, or one of {', '.join(SYSTEMS)}")
-    return System(Path(name))
+    return kernel_file(Path(name))
+
+
+def kernel_file(path: Path) -> System:
+    """A kernel's file as a system.
+
+    Raises BootError if it is not there.
+    """
+    if not path.is_file():
+        raise BootError(f"{path}: no such file")
+    return System(path)
 
 
 def parse_disk(text: str) -> Disk:
@@ -87,6 +97,8 @@ def parse_net(text: str, capture: Path | None) -> Nic | None:
 
     kind, *options = text.split(",")
     if kind == "none" and not options:
+        if capture is not None:
+            raise BootError(f"capture {capture}: there is no network; give --net restricted too")
         return None
     if kind not in ("restricted", "user"):
         raise BootError(f"network {text}: write none, restricted or user, then ,host or ,fwd=RULE")
@@ -153,44 +165,80 @@ def boot(plan: Plan) -> int:
 
     Raises VtbookError if something does not fit.
     """
-    from vtbook.course.terminal import converse
-
+    _check_save(plan)
     machine = prepare(plan)
     try:
-        if plan.gdb is not None:
-            status = _under_gdb(machine, plan.gdb)
-        elif plan.budget is not None:
-            status = _for_a_while(machine, plan.budget)
-        else:
-            status = converse(machine, plan.title)
+        status = _run(machine, plan)
+        if status == GUEST_STUCK:
+            _doubt(plan)
         if plan.save is not None:
-            machine.snapshot().save(plan.save)
-            say(f"{plan.save}: saved after {machine.instructions:,} instructions")
+            _save(machine, plan.save)
         return status
     finally:
         machine.close()
 
 
+def _run(machine: Machine, plan: Plan) -> int:
+    from vtbook.course.piped import Out, type_lines
+
+    if plan.gdb is not None:
+        return _under_gdb(machine, plan.gdb)
+    if plan.budget is not None:
+        machine.console.sink = out = Out()
+        return out.explain(machine, machine.run(plan.budget))
+    if sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty():
+        return type_lines(machine)
+    from vtbook.course.terminal import converse
+
+    return converse(machine, plan.title)
+
+
 def _under_gdb(machine: Machine, address: str) -> int:
-    from vtbook.course.run import to_stdout
+    from vtbook.course.piped import Out
     from vtbook.machine.gdb import serve
 
-    machine.console.sink = to_stdout
+    machine.console.sink = Out()
     exit = serve(machine, address, announce=say)
     return min(max(exit.code or 0, 0), 255)
 
 
-def _for_a_while(machine: Machine, budget: int) -> int:
-    from vtbook.course.messages import BUDGET_ENDED, GUEST_STUCK
-    from vtbook.course.run import to_stdout
+def _check_save(plan: Plan) -> None:
+    """Say before the run, not after it, what cannot be saved."""
+    if plan.save is None:
+        return
+    if not plan.save.absolute().parent.is_dir():
+        raise BootError(f"{plan.save}: there is no such folder to save a snapshot in")
+    for disk in plan.board.disks:
+        if disk.mode == "write":
+            raise BootError(
+                f"disk {disk.path}: its file is written to, so a snapshot would not have what is "
+                "in it; use mode=overlay to save one"
+            )
 
-    machine.console.sink = to_stdout
-    exit = machine.run(budget)
-    if exit.reason == "shutdown":
-        return min(max(exit.code or 0, 0), 255)
-    sys.stdout.flush()
-    say(str(exit))
-    return BUDGET_ENDED if exit.reason == "budget" else GUEST_STUCK
+
+def _doubt(plan: Plan) -> None:
+    """If what was booted may not be a kernel at all, say so."""
+    from vtbook.machine.elf_format import MAGIC
+    from vtbook.machine.linux_image import LinuxImageError, is_linux_image, unpack
+
+    kernel = plan.system.kernel
+    if kernel is None:
+        return
+    data = kernel.read_bytes()
+    try:
+        known = data.startswith(MAGIC) or is_linux_image(unpack(data, kernel.name))
+    except LinuxImageError:
+        known = False
+    if not known:
+        say(f"{kernel}: no ELF file and no Linux image, so it ran as plain code; is it a kernel?")
+
+
+def _save(machine: Machine, path: Path) -> None:
+    if machine.is_off is not None:
+        say(f"{path}: not saved, since the guest has switched the computer off")
+        return
+    machine.snapshot().save(path)
+    say(f"{path}: saved after {machine.instructions:,} instructions")
 
 
 def describe(plan: Plan) -> str:

@@ -13,7 +13,8 @@ from vtbook.course.messages import USAGE, exits
 
 STATUS = (
     "Exit status: the guest's own; 2 if it cannot be booted; 124 if the limit of instructions "
-    "ended the run; 125 if the guest cannot go on; 130 after Ctrl-A x."
+    "ended the run; 125 if the guest cannot go on, or waits for input and there is no more; 130 "
+    "after Ctrl-A x, or after Ctrl-C without a terminal."
 )
 
 
@@ -90,13 +91,17 @@ def boot(
         bool, typer.Option("--layout", help="Show the layout of RAM and the device tree; no boot.")
     ] = False,
 ) -> None:
-    """Boot a computer: boot ROM, firmware, kernel. Ctrl-A h shows vtbook's own keys."""
+    """Boot a computer: boot ROM, firmware, kernel.
+
+    On a terminal every key is for the guest; Ctrl-A h shows vtbook's own, Ctrl-A x quits. What a
+    pipe or a file holds is typed a line at a time, when the guest waits for one.
+    """
     from vtbook.course import boot as booting
     from vtbook.machine.board import Board
 
     if gdb is not None and max_instructions is not None:
         raise typer.BadParameter("gdb decides how far to run: give it without a limit")
-    found = booting.find_system(str(kernel) if kernel is not None else system)
+    found = booting.find_system(system) if kernel is None else booting.kernel_file(kernel)
     if initrd is not None:
         found = booting.System(found.kernel, initrd, found.append)
     nic = booting.parse_net(net, pcap)
