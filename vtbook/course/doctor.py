@@ -57,15 +57,32 @@ PACKAGES = {
     "platformdirs": "finds the cache folder",
 }
 TOOLS = (
-    Tool(("qemu-riscv64",), "tests compare with it; some chapters measure it", "qemu-user"),
+    Tool(("qemu-riscv64",), "chapter 05 and vtbook bench measure it; tests compare", "qemu-user"),
     Tool(
         ("qemu-system-riscv64",),
-        "tests compare with it; some chapters measure it",
+        "vtbook bench boot measures it; tests compare",
         "qemu-system-misc",
     ),
+    Tool(
+        ("gdb-multiarch", "riscv64-unknown-elf-gdb"),
+        "a debugger for vtbook run --gdb and vtbook boot --gdb",
+        "gdb-multiarch",
+    ),
     Tool(BROWSERS, "slides as PDF and their check; tests of the widgets", "chromium"),
-    Tool(("gdb-multiarch", "riscv64-unknown-elf-gdb"), "a debugger for guests", "gdb-multiarch"),
 )
+FIRMWARE = {
+    "opensbi": "chapter 02 and vtbook boot --bios opensbi; the book has a firmware of its own",
+    "u-boot": "chapter 02 and vtbook boot u-boot",
+}
+"""Firmware of the distribution that is looked for: name for `find_firmware` -> what it is for."""
+EXTRAS = {
+    "site": (
+        "the book as a web site: vtbook site",
+        "sphinx myst-nb sphinx-book-theme sphinxcontrib-bibtex sphinx-intl",
+    ),
+    "cluster": ("grading on a cluster: vtbook grade --scheduler", "distributed"),
+}
+"""Groups of packages in pyproject.toml -> what they are for, and what is in them."""
 
 
 def examine() -> Iterator[Finding]:
@@ -85,7 +102,9 @@ def examine() -> Iterator[Finding]:
     yield _attempt("chapters", "the book", _try_chapters, "run this in a clone of the book")
     yield from _compilers()
     yield _linux()
+    yield from (_firmware(name, use) for name, use in FIRMWARE.items())
     yield from (_tool(tool) for tool in TOOLS)
+    yield from (_extra(name, use, packages.split()) for name, (use, packages) in EXTRAS.items())
 
 
 def healthy(findings: list[Finding]) -> bool:
@@ -137,10 +156,33 @@ def _linux() -> Finding:
         "Linux for the machine",
         image is not None,
         False,
-        "booting Linux in a cell",
+        "chapters 00 and 02 boot it; vtbook boot linux",
         found,
         "vtbook guests linux (some minutes, no root needed)",
     )
+
+
+def _firmware(name: str, use: str) -> Finding:
+    from vtbook.machine.firmware import KNOWN_FIRMWARE, FirmwareError, find_firmware
+
+    known = KNOWN_FIRMWARE[name]
+    try:
+        found, ok = str(find_firmware(name)), True
+    except FirmwareError:
+        found, ok = "not found", False
+    return Finding(known.what, ok, False, use, found, f"apt install {known.package}")
+
+
+def _extra(name: str, use: str, packages: list[str]) -> Finding:
+    missing, versions = [], []
+    for package in packages:
+        try:
+            versions.append(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(package)
+    found = f"missing: {', '.join(missing)}" if missing else ", ".join(versions)
+    command = f"{PIP} {' '.join(packages)} (in a clone: {PIP} -e '.[{name}]')"
+    return Finding(f"extra {name}", not missing, False, use, found, command)
 
 
 def _python() -> Finding:
