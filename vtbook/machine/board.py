@@ -1,7 +1,10 @@
 """A board as a value: what a machine is built from, like QEMU's ``virt``; and its addresses.
 
-``Machine(board=Board(harts=4, disks=[Disk(path="disk.img")], nics=[Nic()]))`` builds it. The same
-value builds the same machine again, in another process too; that is what a snapshot goes back into.
+``Machine(Board(harts=4, disks=[Disk(path="disk.img")], nics=[Nic()]))`` builds it. The same value
+builds the same machine again, in another process too; that is what a snapshot goes back into.
+
+Addresses and interrupt sources are those of QEMU 7.2 (hw/riscv/virt.c, ``virt_memmap`` and the enum
+of its IRQs). Addresses are physical; sizes are in bytes.
 """
 
 from __future__ import annotations
@@ -48,8 +51,8 @@ class Disk:
     """A virtio disk. Give one of `path`, `size` and `storage`.
 
     Attributes:
-        path: an image.
-        size: of an empty disk in memory, such as ``"16 MiB"``, or the bytes of its image.
+        path: an image: raw, or an overlay if its name ends in ``.overlay``.
+        size: of an empty disk in memory, in bytes or as ``"16 MiB"``; or the bytes of its image.
         storage: a `vtbook.devices.storage.Storage`, for what the others cannot say.
         mode: where writes to an image go: ``overlay`` into memory, so the file stays as it is;
             ``write`` into the file, and then the machine cannot go back in time; ``read`` nowhere.
@@ -61,11 +64,12 @@ class Disk:
     mode: Mode = "overlay"
 
     def open(self) -> Storage:
-        """The storage of this disk.
+        """The storage of this disk; who opens it closes it.
 
         Raises:
             BoardError: nothing or too much is given.
             StorageError: the image cannot be opened.
+            SizeError: `size` is no size.
         """
         if sum(part is not None for part in (self.path, self.size, self.storage)) != 1:
             raise BoardError("a disk needs one of path, size and storage")
@@ -110,10 +114,12 @@ class Board:
 
     Attributes:
         harts: how many, 1 to 8.
-        ram: its size, such as ``"128 MiB"``, or bytes.
+        ram: its size, in bytes or as ``"128 MiB"``; a multiple of 4 KiB.
         isa: the instruction set of every hart.
-        pmp: entries of physical memory protection: 16, or 0 for harts without it.
-        svade: page tables' A and D bits are set by software, after a page fault, not by the hart.
+        pmp: entries of physical memory protection (privileged spec 3.7): 16, or 0 for harts
+            without it.
+        svade: page tables' A and D bits are set by software, after a page fault (Svade), not by
+            the hart (Svadu).
         disks, nics: virtio disks and network cards, in the order of their slots.
         entropy: a virtio source of random bytes, which are the same in every run.
         balloon: a virtio balloon.
@@ -121,6 +127,9 @@ class Board:
         share: a folder of this computer that the guest can mount by 9P, under the tag ``host``.
         legacy: virtio slots are of version 1, as before virtio 1.0.
         start: the date of the RTC at power-on, nanoseconds since 1970.
+
+    Raises:
+        BoardError: the harts, the PMP entries or the virtio devices are more than there can be.
     """
 
     harts: int = 1
@@ -149,5 +158,9 @@ class Board:
 
     @property
     def ram_size(self) -> int:
-        """Bytes of RAM."""
+        """Bytes of RAM.
+
+        Raises:
+            SizeError: `ram` is no size.
+        """
         return parse_size(self.ram, "RAM")

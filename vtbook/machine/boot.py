@@ -16,7 +16,15 @@ def boot_files(
     initrd: File | None,
     append: str | None,
 ) -> BootPlan:
-    """The plan for a board; see `vtbook.machine.Machine.boot` for the arguments.
+    """The plan for a board.
+
+    Args:
+        board: for its size of RAM and its device tree.
+        kernel: path or bytes of a Linux image, an ELF file or a flat binary; None for nothing.
+        firmware: ``vtbook``, another key of `vtbook.machine.firmware.KNOWN_FIRMWARE`, a path or
+            bytes; None: the kernel runs in M mode.
+        initrd: path or bytes of Linux's RAM disk.
+        append: the kernel's command line, for ``/chosen/bootargs``.
 
     Raises:
         FirmwareError: a file is missing, or something does not fit.
@@ -38,12 +46,14 @@ def boot_files(
 def device_tree(
     board: Board, append: str | None = None, initrd: tuple[int, int] | None = None
 ) -> DeviceTree:
-    """The device tree of a board.
+    """The device tree of a board, by the names and bindings of QEMU's ``virt``.
 
     Args:
         board: what it describes.
         append: the kernel's command line.
-        initrd: first address and end of the RAM disk.
+        initrd: first physical address and end of the RAM disk, for ``/chosen``.
+
+    The seed of random numbers in it is always the same, so each boot is too.
     """
     slots = len(board.disks) + len(board.nics) + board.entropy + board.balloon + board.console
     slots += board.share is not None
@@ -60,7 +70,8 @@ def device_tree(
 
 
 def isa_string(board: Board) -> str:
-    """The ISA string of the harts, such as ``rv64imafdc_zicntr_zicsr_zifencei_sstc``."""
+    """The harts' ISA string (unprivileged spec, ISA extension naming conventions), such as
+    ``rv64imafdc_zicntr_zicsr_zifencei_svadu_sstc``."""
     names = {extension.name for extension in board.isa.extensions}
     letters = "".join(letter for letter in "imafdc" if letter.upper() in names)
     longer = ["zicntr", "zicsr", "zifencei"]

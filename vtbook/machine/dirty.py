@@ -1,4 +1,5 @@
-"""The dirty log: which pages of RAM were written since it was last asked, as KVM keeps it.
+"""The dirty log: which pages of RAM were written since it was last asked, as KVM keeps it
+(``KVM_GET_DIRTY_LOG``).
 
 A store finds its page in the TLB and costs what it costs without a log. Only the first store to a
 page after `DirtyLog.take` is not found there; on its slow way it sets the page's byte. So the price
@@ -24,7 +25,10 @@ class DirtyLogError(VtbookError):
 
 
 class DirtyLog:
-    """The log of one machine, from now until `stop`.
+    """The log of one machine, from now until `stop`, or the end of a ``with`` block.
+
+    Args:
+        machine: it must not run while `take` is called.
 
     Raises:
         DirtyLogError: the machine has one already.
@@ -48,8 +52,8 @@ class DirtyLog:
 
     @property
     def pages(self) -> np.ndarray:
-        """Numbers of the pages written since the last `take`, rising, counted from the start of
-        RAM: int64."""
+        """Numbers of the 4 KiB pages written since the last `take`, counted from the start of RAM:
+        int64, of shape (count,), rising."""
         return np.flatnonzero(self._bytes)
 
     def take(self) -> np.ndarray:

@@ -61,6 +61,13 @@ FIRST_MAC = 0x5254_0012_3456
 class Hardware:
     """The parts of a machine.
 
+    Args:
+        description: the board to build. Its disks are opened, and its networks begin.
+        sink: called with each piece of console output as it comes.
+
+    Raises:
+        VtbookError: RAM, a disk, a network, a capture or the shared folder cannot be had.
+
     Attributes:
         description: the `Board` that it was built from.
         ram, harts, bus, console: see there; `hart` is the first of `harts`.
@@ -72,7 +79,8 @@ class Hardware:
         request: the guest's pending request to stop; the machine takes it.
         htif: the host interface, when the loaded program has a ``tohost`` symbol.
         running: the hart whose turn it is; events of devices go to it.
-        turn_left: instructions left of that turn, where there are several harts.
+        turn_left: counts of the clock left of that turn, where there are several harts.
+        muted: whether the machine replays its past, and nothing goes outside.
     """
 
     def __init__(self, description: Board, sink: Callable[[bytes], object] | None = None) -> None:
@@ -227,16 +235,17 @@ class Hardware:
 
     @property
     def clock(self) -> int:
-        """Instructions of all harts since power-on, time without any included."""
+        """Instructions of all harts since power-on, and the time in which none ran as so many
+        instructions: `TICK` for each hart in 100 ns."""
         return self.running.instret + self.running.idle
 
     def time(self) -> int:
-        """mtime: ticks of 100 ns."""
+        """mtime: ticks of 100 ns, 64 bits, unsigned (privileged spec 3.2.1)."""
         hart = self.running
         return (self.clock // hart.tick + hart.time_offset) & MASK64
 
     def set_time(self, value: int) -> None:
-        """Write mtime."""
+        """Write mtime, in ticks, for all harts."""
         offset = value - self.clock // self.running.tick
         for hart in self.harts:
             hart.time_offset = offset
@@ -278,7 +287,8 @@ class Hardware:
         self.running, self.turn_left = self.hart, QUANTUM
 
     def connect_htif(self, tohost: int, fromhost: int | None) -> Htif:
-        """Let the program talk to the host through these words of RAM."""
+        """Let the program talk to the host through these words of RAM, given by their physical
+        addresses. Without `fromhost` it gets no answers."""
         self.htif = Htif(self.ram, tohost, fromhost, self.console, self._stop)
         return self.htif
 
@@ -353,7 +363,8 @@ class Hardware:
                 self.rom[number * PAGE : (number + 1) * PAGE] = np.frombuffer(page, np.uint8)
 
     def device_states(self) -> dict[str, dict[str, Any]]:
-        """The state of every device and of the console, by name."""
+        """The state of every device, of the console, of the disks and of the turns, by name, as
+        plain data. What the disks hold is not in it."""
         states = {region.name: region.device.state() for region in self.bus.regions}
         states["console"] = self.console.state()
         running = self.harts.index(self.running)

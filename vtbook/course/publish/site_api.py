@@ -26,6 +26,25 @@ class ApiPage:
 PAGES = (
     ApiPage("vtbook", "The names you import most"),
     ApiPage("vtbook.machine", "Machines: boards, exits, snapshots, programs"),
+    ApiPage("vtbook.machine.hardware", "A board built: parts and wires", ("Hardware",)),
+    ApiPage("vtbook.machine.harts", "Harts in turn on one clock", ("Harts",)),
+    ApiPage(
+        "vtbook.machine.boot",
+        "From a board to a plan of booting",
+        ("boot_files", "device_tree", "isa_string"),
+    ),
+    ApiPage("vtbook.machine.dirty", "The dirty log", ("DirtyLog", "DirtyLogError")),
+    ApiPage(
+        "vtbook.machine.switches",
+        "Who runs: changes of mode",
+        ("Switch", "switches", "mode_counts", "record_switches"),
+    ),
+    ApiPage(
+        "vtbook.machine.accesses",
+        "Accesses to devices",
+        ("Access", "count_accesses", "noting_accesses"),
+    ),
+    ApiPage("vtbook.machine.virtqueues", "Requests of a virtio driver", ("record_virtqueue",)),
     ApiPage("vtbook.machine.gdb", "Machines under gdb"),
     ApiPage(
         "vtbook.machine.firmware",
@@ -51,7 +70,9 @@ PAGES = (
         (
             *("hart.Hart", "plain.step", "interpreter.Interpreter", "csr.Csr", "csr.read_csr"),
             *("csr.write_csr", "traps.Trap", "traps.take_trap", "traps.cause_name"),
-            "inspect_code.handler_assembly",
+            *("traps.take_interrupt", "interrupts.pending", "interrupts.next_interrupt"),
+            *("interrupts.next_timer", "translation.walk", "translation.translate"),
+            *("protection.allows", "inspect_code.handler_assembly"),
         ),
     ),
     ApiPage("vtbook.mmu", "Page tables and address translation"),
