@@ -340,3 +340,16 @@ def test_checkpoints_hold_a_bounded_amount_of_memory(monkeypatch):
     for position in sorted(digests, reverse=True):
         machine.go_to(position)
         assert machine.snapshot().digest == digests[position]
+
+
+def test_a_write_is_found_that_led_to_a_checkpoint(machine):
+    machine.add_watchpoint("data", 8)
+    machine.run(100)
+    stored = machine.instructions
+    machine.hart.x[20] = 5  # so the next step begins with a checkpoint, right after the store
+    machine.clear_breakpoints()
+    machine.step()
+    exit = machine.run_back_to_write("data", 8)
+    assert exit.reason == "watchpoint"
+    assert machine.instructions == stored - 1
+    assert exit.pc == machine.symbols["store"]

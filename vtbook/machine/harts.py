@@ -17,13 +17,16 @@ from collections.abc import Callable
 from vtbook.cpu import plain
 from vtbook.cpu.hart import Hart
 from vtbook.cpu.interpreter import Stop
-from vtbook.cpu.interrupts import NEVER, next_timer, pending
-from vtbook.cpu.layout import BUDGET, IDLE, PYTHON, UNHANDLED, WFI
+from vtbook.cpu.interrupts import FAR, NEVER, next_timer, pending
+from vtbook.cpu.layout import BREAK, BUDGET, IDLE, PYTHON, UNHANDLED, WFI
+from vtbook.isa.operations import MASK64
 from vtbook.machine.board import NANOSECONDS_A_TICK
 from vtbook.machine.engines import Engine, Progress, make_engine
 from vtbook.machine.hardware import DEADLINE, QUANTUM, WAKE, Hardware
 
 OWN = {DEADLINE, WAKE}
+PATIENCE = 10_000_000
+"""Ticks to wait at most while nothing is due: a second."""
 
 
 class Harts:
@@ -33,6 +36,8 @@ class Harts:
         engines: one for each hart.
         wait: called with nanoseconds when all harts wait and something is due after them; returns
             how many have passed. None: all of them, at once.
+        after_wait: called when that time has passed on the clock, too.
+        patient: wait also if nothing is due: something may come from outside.
     """
 
     def __init__(self, hardware: Hardware, engine: str, progress: Progress) -> None:
@@ -40,7 +45,14 @@ class Harts:
         self.harts = hardware.harts
         self.engines: list[Engine] = [make_engine(engine, hart, progress) for hart in self.harts]
         self.wait: Callable[[int], int] | None = None
+        self.after_wait: Callable[[], object] | None = None
+        self.patient = False
         self._alone = len(self.harts) == 1
+        self._breakpoints: frozenset[int] = frozenset()
+        self._passed: dict[int, tuple[int, int]] = {}
+        """By hart, instret and pc at which it was last found at a breakpoint."""
+        self._stuck: tuple[int, int] | None = None
+        """Instructions and clock at which nothing was due, and all harts waited."""
 
     def __repr__(self) -> str:
         return f"<{len(self.harts)} x {self.engines[0]!r}>"
@@ -66,6 +78,8 @@ class Harts:
 
     def set_breakpoints(self, addresses: list[int]) -> None:
         """Stop before the instructions at these addresses, whichever hart comes there."""
+        self._breakpoints = frozenset(address & MASK64 for address in addresses)
+        self.forget()
         for engine in self.engines:
             engine.set_breakpoints(addresses)
 
@@ -79,19 +93,30 @@ class Harts:
         """Instructions by mnemonic since ``count_instructions(True)``, of all harts."""
         return sum((Counter(engine.counts) for engine in self.engines), Counter())
 
+    def forget(self) -> None:
+        """The harts are at another moment now."""
+        self._passed.clear()
+        self._stuck = None
+
     # -- running ----------------------------------------------------------------------------
 
     def run(self, budget: int | None = None) -> Stop:
         """Run at most `budget` instructions in all. The reasons are those of an engine.
 
-        IDLE: all harts wait, something is due, and `wait` has let less time pass than until then.
+        IDLE: all harts wait, and `wait` has let less time pass than until something is due. WFI:
+        all wait and nothing is due; who runs them all the same makes their ``wfi`` a hint.
         """
         executed = 0
+        if self._breakpoints:
+            self._pass_breakpoint(self.hardware.running)
         while budget is None or executed < budget:
             stop = self.prepare(executed)
             if stop is not None:
                 return stop
             hart, engine = self.hardware.running, self.current
+            # An engine passes the breakpoint at which it begins.
+            if self._breakpoints and self._pass_breakpoint(hart):
+                return Stop(BREAK, executed)
             limit = self._room(hart)
             if budget is not None:
                 limit = min(limit, budget - executed)
@@ -105,6 +130,15 @@ class Harts:
             elif stop.reason != BUDGET:
                 return Stop(stop.reason, executed, stop.trap, stop.events)
         return Stop(BUDGET, executed)
+
+    def _pass_breakpoint(self, hart: Hart) -> bool:
+        """Whether the hart has just come to a breakpoint; the next time it is where it was."""
+        if hart.pc & MASK64 not in self._breakpoints:
+            return False
+        place, number = (hart.instret, hart.pc), self.harts.index(hart)
+        is_new = self._passed.get(number) != place
+        self._passed[number] = place
+        return is_new
 
     def step(self) -> Stop:
         """One step of the hart whose turn it is, in plain Python: an instruction, or a trap."""
@@ -124,6 +158,8 @@ class Harts:
             reason, hart.waiting = WFI, 1
         executed = hart.instret - before
         self.account(executed)
+        if WAKE in events:
+            self.hardware.poll()
         return Stop(reason, executed, trap, events)
 
     # -- turns ------------------------------------------------------------------------------
@@ -188,22 +224,32 @@ class Harts:
     def _wait_for_all(self, hart: Hart, executed: int) -> Stop | None:
         """Let the clock reach the next moment at which something is due."""
         clock = hart.instret + hart.idle
-        due = self._next_due(hart, clock)
+        due = self._next_due(clock)
         if due is None:
-            hart.waiting = 0  # if it is run all the same, wfi has been a hint (3.3.3)
-            return Stop(WFI, executed)
-        counts = due - clock
+            moment = self.instructions, clock
+            if self._stuck == moment:
+                hart.waiting = 0  # it is run all the same: wfi has been a hint (3.3.3)
+                return None
+            if self.wait is None or not self.patient:
+                self._stuck = moment
+                return Stop(WFI, executed)
+        per_tick = hart.tick
+        counts = PATIENCE * per_tick if due is None else due - clock
         if self.wait is not None:
-            per_tick = hart.tick
             nanoseconds = counts * NANOSECONDS_A_TICK // per_tick
             passed = self.wait(nanoseconds)
             if passed < nanoseconds:
-                hart.idle += min(counts, passed * per_tick // NANOSECONDS_A_TICK)
+                self._let_pass(hart, min(counts, passed * per_tick // NANOSECONDS_A_TICK))
                 return Stop(IDLE, executed)
-        hart.idle += counts
+        self._let_pass(hart, counts)
         return None
 
-    def _next_due(self, hart: Hart, clock: int) -> int | None:
+    def _let_pass(self, hart: Hart, counts: int) -> None:
+        hart.idle += counts
+        if self.after_wait is not None:
+            self.after_wait()
+
+    def _next_due(self, clock: int) -> int | None:
         """When the clock reaches the first timer of any hart, or a device's deadline."""
         first = NEVER
         for each in self.harts:
@@ -212,8 +258,9 @@ class Harts:
                 first = min(first, at + each.idle)
         deadline = self.hardware.next_deadline()
         if deadline is not None:
-            first = min(first, -(-deadline // NANOSECONDS_A_TICK) * hart.tick)
-        return None if first == NEVER else max(first, clock + 1)
+            first = min(first, -(-deadline // NANOSECONDS_A_TICK) * self.harts[0].tick)
+        is_far = first - clock > FAR * self.harts[0].tick
+        return None if first >= NEVER or is_far else max(first, clock + 1)
 
     def advance_to(self, clock: int) -> None:
         """While all harts wait, let the clock reach `clock`: a replay comes to a moment at which

@@ -1,10 +1,11 @@
 """Going back in time: checkpoints now and then, and deterministic replay between them.
 
-A machine is deterministic: from one state, the same instructions follow. The only thing that comes
-from outside is what the reader types, so that is logged with the number of instructions that had
-retired. To be again where the machine was after n instructions, take the last checkpoint before
-that, and run on from it, typing the same at the same moments. What the reader changes by hand
-(a register, memory) is not logged: a checkpoint is made after it instead.
+A machine is deterministic: from one state, the same instructions follow. What comes from outside is
+what the reader types, frames of a network, and time that a real clock has let pass while all harts
+waited; that is logged with the number of instructions that had retired and with the clock. To be
+again where the machine was after n instructions, take the last checkpoint before that, and run on
+from it, giving it the same at the same moments. What the reader changes by hand (a register,
+memory) is not logged: a checkpoint is made after it instead.
 
 Going back makes the present the past's: what came after it, output and typed input, is undone.
 """
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from vtbook.cpu.interpreter import Stop
-from vtbook.cpu.layout import WFI
+from vtbook.cpu.layout import BREAK, WFI
 from vtbook.errors import VtbookError
 from vtbook.machine.interrupts import KeyboardWatch
 from vtbook.machine.ram import PAGE
@@ -97,6 +98,7 @@ class History:
         self._pause = FIRST_PAUSE
         self._due = 0.0
         self._last_seen = b""
+        self._before_wait = 0
 
     # -- recording --------------------------------------------------------------------------
 
@@ -116,8 +118,13 @@ class History:
             self._add(fixed=False)
 
     def end(self) -> None:
-        """After a run: remember the registers, to see whether they are changed by hand."""
+        """After a run: remember the registers, to see whether they are changed by hand.
+
+        And note the clock, if the run ends while all harts wait: a replay would let it jump on.
+        """
         if self.enabled:
+            if self.machine.hart.waiting:
+                self._note_clock()
             self._last_seen = self.machine.hart_bytes()
 
     def typed(self, data: bytes) -> None:
@@ -125,10 +132,27 @@ class History:
         self.arrived("console", data)
 
     def arrived(self, where: str, data: bytes) -> None:
-        """From outside comes `data`, at the console or at a port of a network."""
+        """From outside comes `data`, at one of the board's `inputs`."""
         if self.enabled and not self.replaying:
             machine = self.machine
             self.inputs.append(Input(machine.instructions, machine.board.clock, where, data))
+
+    def _note_clock(self) -> None:
+        inputs = self.inputs
+        since = inputs[self.checkpoints[-1].inputs :]
+        if since and since[-1][::2] == (self.machine.instructions, "clock"):
+            inputs.pop()  # one is enough for a long wait
+        self.arrived("clock", b"")
+
+    def time_begins(self) -> None:
+        """All harts wait, and time will pass at the pace of the real world."""
+        self._before_wait = len(self.inputs)
+
+    def time_passed(self) -> None:
+        """So it has. What came meanwhile has come now: no hart has seen it yet."""
+        clock = self.machine.board.clock
+        for at in range(self._before_wait, len(self.inputs)):
+            self.inputs[at] = self.inputs[at]._replace(clock=clock)
 
     def _add(self, fixed: bool) -> None:
         start = time.perf_counter()
@@ -265,27 +289,35 @@ class History:
 
         with self._replay():
             with machine.only_watching(first, end):
-                found = self._last(writes, machine.position)
+                found = self._last(writes, machine.position, leads=True)
             self._reach(self.start if found is None else found[0] - 1)
             if found is None:
                 return None
-            before = machine.snapshot(like=self.checkpoints[0].snapshot)
-            self._single_step()
-            if machine.instructions == found[0]:  # no trap came first
-                machine.put_state(before)
+            while True:  # traps and the turns of other harts may come first
+                before = machine.snapshot(like=self.checkpoints[0].snapshot)
+                self._single_step()
+                if machine.instructions == found[0]:
+                    break
+            machine.put_state(before)
+            machine.engine.prepare(0)  # the hart that writes has the turn
         _, address, size, _, value = access[0]
         return address, size, value
 
-    def _last(self, is_it: Condition, end: tuple[int, int]) -> tuple[int, int] | None:
-        """The last position up to `end` for which `is_it` holds, asked at every stop."""
+    def _last(
+        self, is_it: Condition, end: tuple[int, int], *, leads: bool = False
+    ) -> tuple[int, int] | None:
+        """The last position up to `end` for which `is_it` holds, asked at every stop.
+
+        `leads`: it is asked about what led to a position, not about the position.
+        """
         limit = end[0]
         for checkpoint in reversed(self.checkpoints):
             if checkpoint.position > limit:
                 continue
             found = None
             for position, stop in self._stops_from(checkpoint, limit):
-                # a later checkpoint answers for its own position
-                inside = position[0] < limit or limit == end[0]
+                # a later checkpoint answers for its own position, but not for what led there
+                inside = position[0] < limit or limit == end[0] or leads
                 if inside and is_it(position, stop):
                     found = position
                 if position == end:
@@ -306,7 +338,7 @@ class History:
         while machine.instructions < limit:
             before = machine.position
             stop = machine.advance(self._next_stop(fed, limit))
-            if stop.reason != WFI:
+            if stop.reason not in (WFI, BREAK):  # two harts may stand at the same place
                 self._check(before)
             fed = self._feed(fed)
             yield machine.position, stop
@@ -336,6 +368,7 @@ class History:
             raise
         else:
             self._cut(machine.instructions)
+            machine.board.forget_outside()
         finally:
             self.replaying = False
             self.replay_stops = []
@@ -372,17 +405,17 @@ class History:
             entry = self.inputs[fed]
             if entry.position == machine.instructions:
                 machine.engine.advance_to(entry.clock)
-            if entry.where == "console":
-                machine.console.feed(entry.data)
-            else:
-                machine.board.ports[entry.where].receive(entry.data)
+            if entry.where != "clock":
+                machine.board.inputs()[entry.where][1](entry.data)
             fed += 1
         return fed
 
     def _single_step(self) -> None:
         """One step, and what came from outside at the moment it led to."""
         before = self.machine.instructions
-        self.machine.single_step()
+        stop = self.machine.single_step()
+        if stop.reason == WFI and not stop.executed:  # nothing is due, and it was run on
+            self.machine.single_step()
         now = self.machine.instructions
         if now != before:
             fed = sum(entry.position < now for entry in self.inputs)

@@ -99,16 +99,16 @@ class Machine(Debugging):
         self.slice = FIRST_SLICE
         self.runner: threading.Thread | None = None
         self._until_input = False
-        self._until_output: bytes | None = None
+        self._has_waited = False
+        """Whether the guest has waited for input for as long as `until_input` asks for."""
         self._deadline: float | None = None
         self._seconds = 0.0
         self._retired = 0
         self._exits: Counter[str] = Counter()
         can_go_back = all(disk.can_go_back for disk in self.board.disks.values())
         self.history = History(self, reverse and can_go_back)
-        self.console.on_feed = self.history.typed
-        for name, port in self.board.ports.items():
-            port.on_feed = functools.partial(self.history.arrived, name)
+        for name, (part, _) in self.board.inputs().items():
+            part.on_feed = functools.partial(self.history.arrived, name)
 
     # -- parts ------------------------------------------------------------------------------
 
@@ -335,11 +335,14 @@ class Machine(Debugging):
     def _timed(self, instructions: int) -> Stop:
         """Advance by one slice, and fit the length of the next to the speed of this one."""
         clock, self._waited = time.perf_counter(), 0.0
-        self.engine.wait = self._wait
+        self._has_waited = False
+        self.engine.wait, self.engine.after_wait = self._wait, self.history.time_passed
+        self.engine.patient = self.board.is_live
         try:
             stop = self.advance(instructions)
         finally:
-            self.engine.wait = None
+            self.engine.wait = self.engine.after_wait = None
+            self.engine.patient = False
         announce.finish()
         seconds = time.perf_counter() - clock - self._waited
         if seconds > 2 * SLICE_SECONDS:
@@ -350,11 +353,12 @@ class Machine(Debugging):
 
     def _wait(self, nanoseconds: int) -> int:
         """All harts wait for so long; how much of it has passed."""
+        self.history.time_begins()
         if self._until_input:
             self._idle += nanoseconds
             waits = self.board.uart.ier & RECEIVE_INTERRUPT and not self.console.waiting
             if waits and self._idle > INPUT_PATIENCE:
-                self.hart.events.append(("poll",))
+                self._has_waited = True
                 return 0
         if self.pace is None and not self.board.is_live:
             return nanoseconds
@@ -403,12 +407,8 @@ class Machine(Debugging):
         if self._until_input and ("poll",) in stop.events and not self.console.waiting:
             return self._exit("input", start)
         if stop.reason == WFI:
-            if self.board.is_live:
-                self.board.poll(SLICE_SECONDS)
-                return None
             return self._exit("wfi", start)
-        if stop.reason == IDLE and self.hart.events:
-            self.hart.events[:] = []
+        if stop.reason == IDLE and self._has_waited:
             return self._exit("input", start)
         return None
 
@@ -540,6 +540,7 @@ class Machine(Debugging):
 
     def hart_bytes(self) -> bytes:
         """The architectural part of the harts' records."""
+        self.engine.synchronize()
         end = offset("zero")
         return b"".join(hart.state.view(np.uint8)[:end].tobytes() for hart in self.harts)
 

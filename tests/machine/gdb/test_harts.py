@@ -154,13 +154,7 @@ def test_undone_accesses_leave_the_turns_as_they_are(connect, machine):
     assert machine.snapshot().digest == twin.snapshot().digest
 
 
-MISSED = "an engine does not stop at a breakpoint with which its hart's turn begins"
-
-
-@pytest.mark.parametrize(
-    "before",
-    [*range(4), pytest.param(4, marks=pytest.mark.xfail(reason=MISSED, strict=True)), 5],
-)
+@pytest.mark.parametrize("before", range(6))
 def test_no_breakpoint_is_missed_where_turns_change(connect, before):
     """Six instructions are one turn of the loop: in one case it begins where the hart's ends."""
     machine = Machine(Board(harts=2, ram="4 MiB", pmp=0))
