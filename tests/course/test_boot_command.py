@@ -129,6 +129,39 @@ def test_a_guest_that_polls_gets_its_lines_too(vtbook, tmp_path):
     assert "there is no more" in said(done)
 
 
+@pytest.mark.parametrize("seconds", [30, 500])
+def test_a_guest_without_ticks_that_waits_for_its_timer_gets_there(vtbook, tmp_path, seconds):
+    # M mode: wait for keys and for the timer, both by interrupts; the timer ends it
+    (tmp_path / "wait.s").write_text(
+        f"""_start:
+        la   t0, alarm
+        csrw mtvec, t0
+        li   t0, 0x10000000
+        li   t1, 1
+        sb   t1, 1(t0)
+        li   t0, 0x2004000
+        li   t1, {seconds * 10_000_000}
+        sd   t1, (t0)
+        li   t0, 0x80
+        csrw mie, t0
+        csrsi mstatus, 8
+    1:  wfi
+        j    1b
+        .balign 4
+    alarm:
+        li   t0, 0x10000000
+        li   t1, 'T'
+        sb   t1, (t0)
+        li   t0, 0x100000
+        li   t1, 0x5555
+        sw   t1, (t0)
+        """
+    )
+    assert vtbook("asm", "wait.s", "-o", "wait").returncode == 0
+    done = vtbook("boot", "--kernel", "wait", "--bios", "none")
+    assert (done.returncode, done.stdout) == (0, b"T"), done.stderr
+
+
 # -- the command line, disks, networks ------------------------------------------------------
 
 

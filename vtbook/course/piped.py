@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 LOOK = 10_000_000
 """Instructions after which a guest that polls its console is looked at again."""
+WAKE = 100_000
+"""Instructions after which one is looked at again that waits for a timer."""
+SHORT = 0.05
+"""Seconds between two looks at what was typed."""
 QUIET = 2_000_000_000
 """Nanoseconds of the guest's time. One that polls and writes nothing for so long waits for input,
 also if it looks at a clock meanwhile."""
@@ -162,11 +166,13 @@ class _Typist:
             if lines.ended and (stuck or self._quiet(PATIENCE if asleep else POLLING)):
                 return exit
         if stuck:
-            lines.wait(0.05)
-        elif not asleep:
-            after = machine.run(LOOK)
-            return None if after.reason == "budget" else after
-        return None
+            lines.wait(SHORT)
+            return None
+        if asleep and not lines.ended:
+            after = machine.run(seconds=SHORT)
+        else:
+            after = machine.run(WAKE if asleep else LOOK)
+        return None if after.reason in ("budget", "time") else after
 
     def _quiet(self, nanoseconds: int) -> bool:
         """Whether the guest has written nothing for so long, and nothing was typed."""
