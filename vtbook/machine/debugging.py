@@ -227,7 +227,8 @@ class Debugging:
         """Run up to `steps` steps in plain Python, and return them for the `Stepper` widget.
 
         Args:
-            steps: how many; the recording ends early if the machine stops.
+            steps: how many; the recording ends early if the machine stops, or the turn of the hart
+                ends where there are several.
             title: the heading; made from the program's name if empty.
             memory: regions to show: (address or symbol, bytes, name).
             csrs: names of the control and status registers to show.

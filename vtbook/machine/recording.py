@@ -13,12 +13,20 @@ from vtbook.machine.debugging import MachineError, Place
 from vtbook.widgets.trace import TraceBuilder
 
 if TYPE_CHECKING:
+    from vtbook.cpu.hart import Hart
     from vtbook.machine.machine import Machine
 
 MOST_STEPS = 20_000
 MOST_MEMORY = 1 << 16
 WHOLE_FUNCTION = 1024
 """A function of up to so many bytes is listed whole; of longer ones, what is executed."""
+
+
+def keeps_turn(machine: Machine, hart: Hart) -> bool:
+    """Whether a hart executes the next step of a machine with several: recordings follow one."""
+    board = machine.board
+    alone = len(machine.harts) == 1
+    return alone or (hart is machine.hart and board.turn_left > 0 and not hart.waiting)
 
 
 class Recorder:
@@ -112,9 +120,11 @@ class Recorder:
         return min([*after, *ends], default=start) - start
 
     def step(self) -> bool:
-        """Record one step; False if the machine stopped at it for good."""
+        """Record one step; False if the machine stopped for good, or this hart's turn ends."""
         hart = self.hart
         machine = self.machine
+        if not keeps_turn(machine, hart):
+            return False
         self._list_code()
         printed = len(machine.console.output)
         retired, epc = hart.instret, hart.pc & MASK64

@@ -10,6 +10,7 @@ from vtbook.devices import BusFault
 from vtbook.isa.operations import MASK64
 from vtbook.machine.accesses import noting_accesses
 from vtbook.machine.debugging import MachineError
+from vtbook.machine.recording import keeps_turn
 from vtbook.widgets.timeline_schema import TimelineBuilder
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def record_timeline(
     counts retired instructions.
 
     Args:
-        machine: It goes on from where it is.
-        steps: How many; the recording ends early if the machine stops.
+        machine: It goes on from where it is. Of several harts, the one whose turn it is.
+        steps: How many; it ends early if the machine stops, or the turn of the hart ends.
         title: The heading; made from the program's name if empty.
         devices: Show a lane for each device used.
 
@@ -79,8 +80,10 @@ class _TimelineRecorder:
         self._ensure(self.mode)
 
     def step(self) -> bool:
-        """Record one step; False if the machine stopped at it for good."""
+        """Record one step; False if the machine stopped for good, or this hart's turn ends."""
         hart = self.hart
+        if not keeps_turn(self.machine, hart):
+            return False
         accesses: list[tuple[str, int]] = []
         pc = hart.pc & MASK64
         with noting_accesses(self.machine, lambda kind, at, *_: accesses.append((kind, at))):
