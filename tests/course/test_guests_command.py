@@ -29,7 +29,9 @@ def test_the_list_as_data_says_where_things_are(vtbook, tmp_path):
     manifest = {"version": "6.12.1", "files": {name: {"size": 0} for name in names}}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     done = vtbook("guests", "--json", VTBOOK_CACHE=str(tmp_path / "cache"))
-    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    listed = json.loads(done.stdout)
+    rows = {row["name"]: row for row in listed}
+    assert len(rows) == len(listed), "each name once"
     assert rows["guest:hello"]["path"].endswith("hello.elf")
     assert rows["teaching"]["path"].endswith("kernel.elf")
     assert rows["linux"]["path"] == str(folder / "Image")

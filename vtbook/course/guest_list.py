@@ -80,10 +80,9 @@ def _kernels() -> list[Guest]:
 
 
 def _firmware() -> list[Guest]:
-    from vtbook.guests.firmware import firmware_image
     from vtbook.machine.firmware import KNOWN_FIRMWARE, FirmwareError, find_firmware
 
-    found = [Guest("firmware", "vtbook", "the book's own SBI", str(firmware_image()))]
+    found = []
     for name, known in KNOWN_FIRMWARE.items():
         try:
             path = str(find_firmware(name))
