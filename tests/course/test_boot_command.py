@@ -387,6 +387,11 @@ def test_on_a_terminal_ctrl_c_is_the_guests_and_ctrl_a_x_quits(terminal):
     child.expect_exact("$ ")
     child.send("cat\rin front\r")
     child.expect(r"in front\r+\n.*in front\r")
+    child.send("\x01p")
+    child.expect(r"paused at .*: [a-z]+.*; [\d,]+ instructions")  # a virtual address
+    assert b"no instruction" not in child.after
+    child.send("\x01p")
+    child.expect("goes on")
     child.send("\x03echo free\r")
     child.expect(r"(\n|\$ )free\r")
     child.send("\x01x")

@@ -137,12 +137,19 @@ def _type(machine: Machine, keyboard: Keyboard) -> None:
 
 
 def instruction_at(machine: Machine, pc: int) -> str:
-    """The instruction at an address in words; "" if none can be fetched."""
+    """The instruction at a virtual address in words; "" if none can be fetched."""
     from vtbook.errors import VtbookError
     from vtbook.isa.disassembler import disassemble
+    from vtbook.machine.gdb.memory import to_physical
 
+    code = b""
     try:
-        return disassemble(machine.read(pc, 4), pc)
+        for half in (pc, pc + 2):  # the second may be in another page, or in none
+            physical = to_physical(machine.hart, machine.board.ram, half)
+            if physical is None:
+                break
+            code += machine.read(physical, 2)
+        return disassemble(code, pc) if code else ""
     except VtbookError:
         return ""
 
