@@ -7,6 +7,7 @@ something is due: no host waits for a guest that waits. So a run is the same eve
 number of harts; and since no two run at once, a store of one is seen by the others in order.
 
 With one hart there are no turns, and the clock is the hart's count plus the time it has waited.
+A hart's ``idle`` is the clock less its own instructions, so each computes the time by itself.
 """
 
 from __future__ import annotations
@@ -31,6 +32,14 @@ PATIENCE = 10_000_000
 
 class Harts:
     """The harts of `hardware`, run by engines called `engine`.
+
+    Args:
+        hardware: the board; its `running` and `turn_left` say whose turn it is.
+        engine: a name as for `vtbook.machine.Machine`.
+        progress: called with a line of text when something takes long, such as compiling.
+
+    Raises:
+        EngineError: there is none of this name.
 
     Attributes:
         engines: one for each hart.
@@ -101,7 +110,8 @@ class Harts:
     # -- running ----------------------------------------------------------------------------
 
     def run(self, budget: int | None = None) -> Stop:
-        """Run at most `budget` instructions in all. The reasons are those of an engine.
+        """Run at most `budget` instructions in all; None is no limit. The reasons are those of an
+        engine (`vtbook.cpu.layout`); `executed` counts the instructions of all harts.
 
         IDLE: all harts wait, and `wait` has let less time pass than until something is due. WFI:
         all wait and nothing is due; who runs them all the same makes their ``wfi`` a hint.
