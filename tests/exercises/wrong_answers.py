@@ -93,7 +93,7 @@ WRONG = {
         ("ex5", ("            self.set_line(True)\n", ""), 0, "an interrupt that never comes"),
         ("ex5", ("        self.set_line(False)\n", ""), 0, "does the line go down"),
         ("ex5", (" % 2**64", ""), 3, "cut to 64 bits"),
-        ("ex5", ('self.set_line(state["line"])', 'self.line = state["line"]'), 3, "nobody was told"),
+        ("ex5", ('self.set_line(state["line"])', 'self.line = state["line"]'), 3, "nobody was"),
     ],
     "05-full-emulation": [
         ("ex1", ("(x[rs1] ^ imm) & MASK", "x[rs1] ^ imm"), 1, "no negative number here"),

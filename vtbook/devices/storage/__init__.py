@@ -6,7 +6,7 @@
     | `RawFile`, read only | in a file, one to one | the file | with the machine: it never changes |
     | `RawFile` | in a file, one to one | every flushed write | refused: it cannot be undone |
     | `Overlay` | changes to a base, in memory | the base | with the machine |
-    | `Overlay` with a path | changes to a base, in a file | the last flush, whole | with the machine |
+    | `Overlay` with a path | changes, in a file | the last flush, whole | with the machine |
 
 `open_disk` chooses: by default an `Overlay` in memory, so that an image is never changed by
 accident and a machine can go back in time. All are a `Storage`; the block device needs `size`,
