@@ -14,6 +14,7 @@ from vtbook.course.publish.site_instructions import anchor_of, file_of
 from vtbook.course.publish.site_server import server_of
 
 START, FULL = "chapters/00-start.html", "chapters/05-full-emulation.html"
+SECOND = "chapters/02-the-machine.html"
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 840}
 
 
@@ -66,7 +67,7 @@ def test_charts_are_in_the_page_and_described(site):
 def test_the_front_page_has_a_card_for_each_chapter(open_page, site):
     page = open_page(site.folder / "index.html", wait=".vtb-card")
     titles = page.locator(".vtb-card-title").all_inner_texts()
-    assert titles[:2] == ["00 · Start here", "05 · Full emulation"]
+    assert titles[:3] == ["00 · Start here", "02 · The machine", "05 · Full emulation"]
     page.click(".vtb-card >> nth=0")
     page.wait_for_url(f"**/{START}")
 
@@ -74,7 +75,7 @@ def test_the_front_page_has_a_card_for_each_chapter(open_page, site):
 def test_next_and_previous_lead_through_the_book(open_page, site):
     page = open_page(site.folder / START, wait=".prev-next-footer")
     page.click(".prev-next-footer a.right-next")
-    page.wait_for_url(f"**/{FULL}")
+    page.wait_for_url(f"**/{SECOND}")
     page.click(".prev-next-footer a.left-prev")
     page.wait_for_url(f"**/{START}")
 
@@ -183,7 +184,7 @@ def test_the_theme_switches_and_charts_and_widgets_follow(open_page, site):
 
 
 @pytest.mark.parametrize(
-    "name", ["index.html", START, FULL, "instructions/c.html", "genindex.html"]
+    "name", ["index.html", START, SECOND, FULL, "instructions/c.html", "genindex.html"]
 )
 def test_narrow_screens_do_not_scroll_sideways(open_page, site, name):
     page = open_page(site.folder / name, wait="article", viewport=NARROW)
