@@ -21,11 +21,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from vtbook.devices import state
 from vtbook.devices.bus import BusFault
 from vtbook.devices.console import Console
+from vtbook.devices.memory import Memory
 from vtbook.devices.shutdown import Shutdown, is_shutdown
 
 WORD = 8
@@ -38,14 +39,6 @@ IDENTIFY = 0xFF
 IDENTITY_SIZE = 64
 QUEUE_LIMIT = 1024
 """Commands that may wait for an answer to be picked up, or for typed input."""
-
-
-class Memory(Protocol):
-    """Physical memory as HTIF reaches it; both raise `BusFault` outside it."""
-
-    def read(self, addr: int, size: int) -> bytes: ...
-
-    def write(self, addr: int, data: bytes) -> None: ...
 
 
 class Htif:
