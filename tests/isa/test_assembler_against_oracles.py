@@ -94,13 +94,14 @@ def expanded(code: bytes) -> tuple:
     del operands["size"]
     if decoded.instruction.name in ("beq", "bne"):
         operands["rs1"], operands["rs2"] = sorted((operands["rs1"], operands["rs2"]))
-    if decoded.instruction.name == "addiw" and operands["rs1"] == 0:
-        return ("addi", operands)
-    if decoded.instruction.name == "addi" and operands["imm"] == 0:
+    name = decoded.instruction.name
+    if name == "addiw" and operands["rs1"] == 0:
+        name = "addi"
+    if name == "addi" and operands["imm"] == 0:
         return ("mv", operands["rd"], operands["rs1"])
-    if decoded.instruction.name == "add" and 0 in (operands["rs1"], operands["rs2"]):
+    if name == "add" and 0 in (operands["rs1"], operands["rs2"]):
         return ("mv", operands["rd"], operands["rs1"] or operands["rs2"])
-    return (decoded.instruction.name, operands)
+    return (name, operands)
 
 
 def constants(count: int) -> list[int]:
