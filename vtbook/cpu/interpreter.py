@@ -95,6 +95,13 @@ class CompiledSet:
         ):
             self.handlers[number] = address(symbol)
         self.handlers[FIRST:] = address(f"vt_leave_{COMPILE}")
+        self.restartable = frozenset(
+            self.tables.numbers[name] + variant
+            for name, traits in self.tables.traits.items()
+            if traits.restartable
+            for variant in range(4)
+        )
+        """Kinds of handlers whose definitions can begin again after one access."""
         self._waiting = {e.name: e for e in isa.extensions}
         for name in list(self._waiting):
             if name not in LATE:
@@ -237,7 +244,7 @@ class Interpreter:
                 self.flush()
             elif reason == COMPILE:
                 self._compile_current()
-            elif reason == PYTHON and h.device_wanted and self._access_device():
+            elif reason == PYTHON and self._may_begin_again() and self._access_device():
                 events, h.events[:] = tuple(h.events), []
             elif reason == PYTHON or (reason == BREAK and (h.pc, h.mode, h.instret) == first):
                 self._forget_device()
@@ -257,6 +264,13 @@ class Interpreter:
     def _forget_device(self) -> None:
         h = self.hart
         h.device_ready = h.device_wanted = 0
+
+    def _may_begin_again(self) -> bool:
+        """Whether compiled code asks for a device, and the instruction has no other access.
+
+        Others are done from their start in plain Python, so that no access happens twice.
+        """
+        return bool(self.hart.device_wanted) and self._kind() in self.compiled.restartable
 
     def _access_device(self) -> bool:
         """Do the device access that compiled code asks for; False if nothing answers.
