@@ -135,7 +135,7 @@ class Harts:
             self.account(stop.executed)
             if stop.reason == WFI:
                 hart.waiting = 1
-            elif stop.reason == PYTHON and OWN.issuperset(stop.events):
+            elif stop.reason == PYTHON and stop.events and OWN.issuperset(stop.events):
                 self.hardware.poll()
             elif stop.reason != BUDGET:
                 return Stop(stop.reason, executed, stop.trap, stop.events)
