@@ -20,7 +20,6 @@ on QEMU it reads zero, yet the interrupt comes only after a first write.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from vtbook.devices import state
 from vtbook.devices.words import WordRegisters
@@ -31,7 +30,7 @@ NEVER = (1 << 64) - 1
 MOST_HARTS = (MTIME - MTIMECMP) // 8
 
 
-class Clint(WordRegisters):
+class Clint(WordRegisters, state.Stateful):
     """The CLINT of a board with `harts` harts.
 
     Args:
@@ -79,18 +78,6 @@ class Clint(WordRegisters):
         shown = {f"msip{hart}": int(level) for hart, level in enumerate(self.msip)}
         shown |= {f"mtimecmp{hart}": value for hart, value in enumerate(self.mtimecmp)}
         return shown | {"mtime": self._mtime()}
-
-    def state(self) -> dict[str, Any]:
-        """The whole state as plain data. mtime is not in it: the machine keeps the time."""
-        return state.save(self)
-
-    def load_state(self, saved: dict[str, Any]) -> None:
-        """Go back to a state that `state` gave; nothing is called.
-
-        Raises:
-            DeviceStateError: `saved` is not such a state.
-        """
-        state.restore(self, saved)
 
     # -- the bus side -----------------------------------------------------------------------
 

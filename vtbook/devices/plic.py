@@ -33,7 +33,6 @@ device says so again. Source 0, which does not exist, has an enable bit that can
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from vtbook.devices import state
 from vtbook.devices.words import WordRegisters
@@ -46,7 +45,7 @@ PRIORITIES = 7
 WORD = 0xFFFF_FFFF
 
 
-class Plic(WordRegisters):
+class Plic(WordRegisters, state.Stateful):
     """A PLIC. Devices call `set_line`; it calls `on_interrupt`.
 
     Args:
@@ -151,18 +150,6 @@ class Plic(WordRegisters):
         shown |= {f"enables{context}": value for context, value in enumerate(self.enables)}
         shown |= {f"threshold{context}": value for context, value in enumerate(self.threshold)}
         return {name: value for name, value in shown.items() if value}
-
-    def state(self) -> dict[str, Any]:
-        """The whole state as plain data."""
-        return state.save(self)
-
-    def load_state(self, saved: dict[str, Any]) -> None:
-        """Go back to a state that `state` gave; `on_interrupt` is not called.
-
-        Raises:
-            DeviceStateError: `saved` is not such a state.
-        """
-        state.restore(self, saved)
 
     # -- the bus side -----------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from vtbook.devices import state
 from vtbook.devices.words import WordRegisters
@@ -34,7 +34,7 @@ START = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp()) * 10**9
 """The date at power-on unless told otherwise: fixed, so that every run is the same."""
 
 
-class Rtc(WordRegisters):
+class Rtc(WordRegisters, state.Stateful):
     """The clock. It has a deadline: see `vtbook.devices.deadlines.Timed`.
 
     Args:
@@ -110,18 +110,6 @@ class Rtc(WordRegisters):
             "IRQ_ENABLED": int(self.irq_enabled),
             "ALARM_STATUS": int(self.deadline is not None),
         }
-
-    def state(self) -> dict[str, Any]:
-        """The whole state as plain data."""
-        return state.save(self)
-
-    def load_state(self, saved: dict[str, Any]) -> None:
-        """Go back to a state that `state` gave; nothing is called.
-
-        Raises:
-            DeviceStateError: `saved` is not such a state.
-        """
-        state.restore(self, saved)
 
     # -- the bus side -----------------------------------------------------------------------
 

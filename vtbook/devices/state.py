@@ -96,3 +96,23 @@ def restore(device: Any, state: Mapping[str, Any]) -> None:
     for name in device.STATE:
         value = state[name]
         setattr(device, name, list(value) if isinstance(value, list) else value)
+
+
+class Stateful:
+    """`state` and `load_state` for a device whose whole state its ``STATE`` declares.
+
+    A class has the table, or an instance where it depends on the device's size. What other parts
+    keep, such as a console's text or the machine's time, is not in it.
+    """
+
+    def state(self) -> dict[str, Any]:
+        """The device's state as plain data."""
+        return save(self)
+
+    def load_state(self, saved: dict[str, Any]) -> None:
+        """Go back to a state that `state` gave; nobody is called, and no line moves.
+
+        Raises:
+            DeviceStateError: `saved` is not such a state; the device is unchanged.
+        """
+        restore(self, saved)

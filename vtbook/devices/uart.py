@@ -26,7 +26,7 @@ Where the model is simpler than silicon:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from vtbook.devices import state
 from vtbook.devices.console import Console
@@ -77,7 +77,7 @@ WRITE_NAMES = {
 """The same for a write; None where a write does nothing."""
 
 
-class Uart:
+class Uart(state.Stateful):
     """The UART. Its transmitter writes to `console`, its receiver takes what is typed there.
 
     Typed characters wait in the console until there is room, as if the far end minded flow
@@ -184,18 +184,6 @@ class Uart:
             "DLL": self.divisor & 0xFF,
             "DLM": self.divisor >> 8,
         }
-
-    def state(self) -> dict[str, Any]:
-        """The whole state as plain data (the console has its own)."""
-        return state.save(self)
-
-    def load_state(self, saved: dict[str, Any]) -> None:
-        """Go back to a state that `state` gave; `on_interrupt` is not called.
-
-        Raises:
-            DeviceStateError: `saved` is not such a state.
-        """
-        state.restore(self, saved)
 
     # -- the line side ----------------------------------------------------------------------
 

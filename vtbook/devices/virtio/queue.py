@@ -143,7 +143,7 @@ class Buffer:
         return wanted
 
 
-class Virtqueue:
+class Virtqueue(state.Stateful):
     """One split virtqueue of a device.
 
     Args:
@@ -414,15 +414,3 @@ class Virtqueue:
         return [descriptors, available, used]
 
     # -- state ------------------------------------------------------------------------------
-
-    def state(self) -> dict[str, Any]:
-        """Everything but memory and features, as plain data."""
-        return state.save(self)
-
-    def load_state(self, saved: dict[str, Any]) -> None:
-        """Go back to a state that `state` gave.
-
-        Raises:
-            DeviceStateError: `saved` is not such a state.
-        """
-        state.restore(self, saved)
