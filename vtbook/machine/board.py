@@ -151,10 +151,10 @@ class Board:
             raise BoardError(f"a board with {self.harts} harts; give 1 to {MOST_HARTS}")
         if self.pmp not in (0, ENTRIES):
             raise BoardError(f"{self.pmp} PMP entries; give 0 or {ENTRIES}")
-        count = len(self.disks) + len(self.nics) + self.entropy + self.balloon + self.console
-        count += self.share is not None
-        if count > VIRTIO_SLOTS:
-            raise BoardError(f"{count} virtio devices; the board has {VIRTIO_SLOTS} slots")
+        if self.virtio_devices > VIRTIO_SLOTS:
+            raise BoardError(
+                f"{self.virtio_devices} virtio devices; the board has {VIRTIO_SLOTS} slots"
+            )
 
     @property
     def ram_size(self) -> int:
@@ -164,3 +164,9 @@ class Board:
             SizeError: `ram` is no size.
         """
         return parse_size(self.ram, "RAM")
+
+    @property
+    def virtio_devices(self) -> int:
+        """How many virtio devices there are; they have the first slots."""
+        single = (self.entropy, self.balloon, self.console, self.share is not None)
+        return len(self.disks) + len(self.nics) + sum(single)

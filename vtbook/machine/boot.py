@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from vtbook.guests.firmware import firmware_image
 from vtbook.machine.board import Board
 from vtbook.machine.devicetree import DeviceTree
 from vtbook.machine.firmware import KNOWN_FIRMWARE, BootPlan, File, find_firmware, plan_boot
@@ -29,13 +28,10 @@ def boot_files(
     Raises:
         FirmwareError: a file is missing, or something does not fit.
     """
-    begin: File | None = firmware
-    if firmware == "vtbook":
-        begin = firmware_image()
-    elif isinstance(firmware, str) and firmware in KNOWN_FIRMWARE:
-        begin = find_firmware(firmware)
+    if isinstance(firmware, str) and firmware in KNOWN_FIRMWARE:
+        firmware = find_firmware(firmware)
     return plan_boot(
-        begin,
+        firmware,
         kernel,
         initrd,
         ram_size=board.ram_size,
@@ -55,8 +51,6 @@ def device_tree(
 
     The seed of random numbers in it is always the same, so each boot is too.
     """
-    slots = len(board.disks) + len(board.nics) + board.entropy + board.balloon + board.console
-    slots += board.share is not None
     return virt_tree(
         ram_size=board.ram_size,
         harts=board.harts,
@@ -65,7 +59,7 @@ def device_tree(
         bootargs=append,
         initrd=initrd,
         rng_seed=bytes(range(32)),
-        virtio_slots=slots,
+        virtio_slots=board.virtio_devices,
     )
 
 

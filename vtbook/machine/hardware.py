@@ -193,8 +193,7 @@ class Hardware:
         for capture in self._captures:
             capture.close()
         for device in self.virtio.values():
-            if hasattr(device, "close"):
-                device.close()
+            device.close()
         for disk in self.disks.values():
             disk.close()
 
@@ -345,8 +344,7 @@ class Hardware:
         for port in self.ports.values():
             port.muted = muted
         for device in self.virtio.values():
-            if hasattr(device, "muted"):  # a shared folder: it answers as it did
-                device.muted = muted
+            device.muted = muted
 
     # -- state ------------------------------------------------------------------------------
 

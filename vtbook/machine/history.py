@@ -17,7 +17,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from vtbook.cpu.interpreter import Stop
 from vtbook.cpu.layout import BREAK, WFI
@@ -29,8 +29,12 @@ from vtbook.machine.snapshot import Snapshot
 if TYPE_CHECKING:
     from vtbook.machine.machine import Machine
 
-Condition = Callable[[tuple[int, int], Stop | None], bool]
-"""Whether a position (instructions retired, pc), reached by this stop, is the one looked for."""
+T = TypeVar("T")
+Position = tuple[int, int]
+"""Instructions retired, and the pc."""
+Find = Callable[[Position, Stop | None, bool], T | None]
+"""What is found at a position that this stop has led to, or None. The flag: whether what begins
+at the position counts; if not, only what led there."""
 
 CHECKPOINTS = 32
 """At most so many are kept; then every second one goes."""
@@ -126,10 +130,6 @@ class History:
             if self.machine.hart.waiting:
                 self._note_clock()
             self._last_seen = self.machine.hart_bytes()
-
-    def typed(self, data: bytes) -> None:
-        """The reader types `data` now."""
-        self.arrived("console", data)
 
     def arrived(self, where: str, data: bytes) -> None:
         """From outside comes `data`, at one of the board's `inputs`."""
@@ -258,14 +258,14 @@ class History:
         end = self.machine.position
         with self._replay():
 
-            def visits(position: tuple[int, int], stop: Stop | None) -> bool:
-                return position[1] in places and position != end
+            def visits(position: Position, stop: Stop | None, begins: bool) -> bool | None:
+                return (begins and position[1] in places and position != end) or None
 
             self.replay_stops = list(places)
             found = self._last(visits, end)
             self.replay_stops = []
-            self._reach(self.start if found is None else found[0])
-            if found is not None and self.machine.position != found:
+            self._reach(self.start if found is None else found[0][0])
+            if found is not None and self.machine.position != found[0]:
                 self._single_step()  # the trap that led to a handler
         return found is not None
 
@@ -276,40 +276,35 @@ class History:
         is at the start of the recorded past.
         """
         machine = self.machine
-        access: list[tuple] = []
 
-        def writes(position: tuple[int, int], stop: Stop | None) -> bool:
+        def writes(position: Position, stop: Stop | None, begins: bool) -> tuple | None:
             hits = [
                 event
                 for event in (stop.events if stop else ())
                 if event[0] == "watch" and event[1] < end and first < event[1] + event[2]
             ]
-            access[:] = hits[-1:] or access
-            return bool(hits)
+            return hits[-1] if hits else None
 
         with self._replay():
             with machine.only_watching(first, end):
-                found = self._last(writes, machine.position, leads=True)
-            self._reach(self.start if found is None else found[0] - 1)
+                found = self._last(writes, machine.position)
             if found is None:
+                self._reach(self.start)
                 return None
+            (after, _), access = found
+            self._reach(after - 1)
             while True:  # traps and the turns of other harts may come first
                 before = machine.snapshot(like=self.checkpoints[0].snapshot)
                 self._single_step()
-                if machine.instructions == found[0]:
+                if machine.instructions == after:
                     break
             machine.put_state(before)
             machine.engine.prepare(0)  # the hart that writes has the turn
-        _, address, size, _, value = access[0]
+        _, address, size, _, value = access
         return address, size, value
 
-    def _last(
-        self, is_it: Condition, end: tuple[int, int], *, leads: bool = False
-    ) -> tuple[int, int] | None:
-        """The last position up to `end` for which `is_it` holds, asked at every stop.
-
-        `leads`: it is asked about what led to a position, not about the position.
-        """
+    def _last(self, find: Find[T], end: Position) -> tuple[Position, T] | None:
+        """The last stop up to `end` at which `find` finds something, and what it finds."""
         limit = end[0]
         for checkpoint in reversed(self.checkpoints):
             if checkpoint.position > limit:
@@ -317,9 +312,9 @@ class History:
             found = None
             for position, stop in self._stops_from(checkpoint, limit):
                 # a later checkpoint answers for its own position, but not for what led there
-                inside = position[0] < limit or limit == end[0] or leads
-                if inside and is_it(position, stop):
-                    found = position
+                what = find(position, stop, position[0] < limit or limit == end[0])
+                if what is not None:
+                    found = position, what
                 if position == end:
                     break
             if found is not None:
@@ -329,7 +324,7 @@ class History:
 
     def _stops_from(
         self, checkpoint: Checkpoint, limit: int
-    ) -> Iterator[tuple[tuple[int, int], Stop | None]]:
+    ) -> Iterator[tuple[Position, Stop | None]]:
         """Run from a checkpoint to `limit`; every position at which the engine stops."""
         machine = self.machine
         machine.put_state(checkpoint.snapshot)
@@ -372,7 +367,8 @@ class History:
         finally:
             self.replaying = False
             self.replay_stops = []
-            machine.board.mute(muted)
+            machine.board.mute(False)
+            machine.console.muted = muted
             machine.engine.set_breakpoints(machine.breakpoints)
             self.end()
 

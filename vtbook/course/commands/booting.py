@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vtbook.course.commands.app import app
-from vtbook.course.commands.machines import Engine, EngineName, RamSize, parse_count
+from vtbook.course.commands.machines import Engine, EngineName, GdbPort, RamSize, parse_count
 from vtbook.course.messages import USAGE, exits
 
 STATUS = (
@@ -80,13 +80,7 @@ def boot(
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Save a snapshot at the end.")
     ] = None,
-    gdb: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[HOST:]PORT",
-            help="Wait for gdb there before the first instruction (0 is any port).",
-        ),
-    ] = None,
+    gdb: GdbPort = None,
     layout: Annotated[
         bool, typer.Option("--layout", help="Show the layout of RAM and the device tree; no boot.")
     ] = False,

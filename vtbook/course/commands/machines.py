@@ -34,6 +34,13 @@ Arguments = Annotated[
 ]
 Engine = Annotated[EngineName, typer.Option(help="How the instructions are run.")]
 RamSize = Annotated[str, typer.Option(metavar="SIZE", help="Size of the RAM.")]
+GdbPort = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[HOST:]PORT",
+        help="Wait for gdb there before the first instruction (0 is any port).",
+    ),
+]
 
 
 def parse_count(text: str) -> int:
@@ -78,13 +85,7 @@ def run(
         Path | None,
         typer.Option("--input", metavar="FILE", help="Type this file on the guest's console."),
     ] = None,
-    gdb: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[HOST:]PORT",
-            help="Wait for gdb there before the first instruction (0 is any port).",
-        ),
-    ] = None,
+    gdb: GdbPort = None,
 ) -> None:
     """Run a program on a machine.
 

@@ -34,6 +34,7 @@ class VirtioDevice:
             A device calls it when something has come from outside, such as typed input.
         config_changed: tells the driver that the configuration space has changed. The transport
             sets it.
+        muted: set while the machine repeats its past, and nothing may be done outside again.
     """
 
     NAME: ClassVar[str] = "device"
@@ -50,6 +51,7 @@ class VirtioDevice:
         self.features = 0
         self.service = lambda number: None
         self.config_changed = lambda: None
+        self.muted = False
 
     # -- what a subclass says ---------------------------------------------------------------
 
@@ -91,6 +93,9 @@ class VirtioDevice:
 
     def power_on(self) -> None:
         """Forget everything, as when the machine is switched on; `reset` follows."""
+
+    def close(self) -> None:
+        """Let go of what the host has lent the device; nothing for most."""
 
     # -- state ------------------------------------------------------------------------------
 

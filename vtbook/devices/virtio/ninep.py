@@ -81,7 +81,6 @@ class Virtio9P(VirtioDevice):
             raise VtbookError(f"tag {tag!r}: give 1 to {TAG_MAX} bytes")
         self.folder = Folder(path, read_only=read_only)
         self.server = Server(self.folder)
-        self.muted = False
         self.count = 0
         self._past: dict[int, bytes] = {}
         self._past_size = 0

@@ -15,14 +15,11 @@ from typing import TYPE_CHECKING, Literal
 from vtbook.cpu.hart import Hart
 from vtbook.machine.board import WATCH_READ
 from vtbook.machine.hardware import QUANTUM
-from vtbook.machine.history import Checkpoint
+from vtbook.machine.history import Checkpoint, Position
 
 if TYPE_CHECKING:
     from vtbook.cpu.interpreter import Stop
     from vtbook.machine.machine import Machine
-
-Position = tuple[int, int]
-"""Instructions retired, and the pc."""
 
 NEAR = 100_000
 """A step back replays at most twice as many instructions, but for the first of a series."""
@@ -35,6 +32,9 @@ class Access:
     address: int
     size: int
     kind: str
+
+
+Found = Access | Literal["breakpoint"]
 
 
 def step_back(machine: Machine, hart: Hart) -> bool:
@@ -98,47 +98,28 @@ def run_back(
         KeyboardInterrupt: the search was interrupted; the machine is where it was.
     """
     history, end = machine.history, machine.position
+
+    def find(position: Position, stop: Stop | None, begins: bool) -> Found | None:
+        if interrupted():
+            raise KeyboardInterrupt
+        if begins and position != end and position[1] in machine.breakpoints:
+            return "breakpoint"
+        return _watched(machine, stop)
+
     with history._replay():
         history.replay_stops = machine.breakpoints
-        found = _last_stop(machine, end, interrupted)
+        found: tuple[Position, Found] | None = history._last(find, end)
         history.replay_stops = []
         if found is None:
             history._reach(history.start)
             return "start"
-        position, access = found
+        position, what = found
         history._reach(position[0])
         if machine.position != position:
             machine.engine.prepare(0)  # the turn of the next hart
         if machine.position != position:
             history._single_step()  # the trap that led to a handler
-        return access or "breakpoint"
-
-
-def _last_stop(
-    machine: Machine, end: Position, interrupted: Callable[[], bool]
-) -> tuple[Position, Access | None] | None:
-    """The last stop before `end`, and the access that led to it if it is one at a watchpoint."""
-    history, limit = machine.history, end[0]
-    for checkpoint in reversed(history.checkpoints):
-        if checkpoint.position > limit:
-            continue
-        found: tuple[Position, Access | None] | None = None
-        for position, stop in history._stops_from(checkpoint, limit):
-            if interrupted():
-                raise KeyboardInterrupt
-            # A later checkpoint answers for what begins at its own position; the access that led
-            # there is this one's.
-            inside = position[0] < limit or limit == end[0]
-            if inside and position != end and position[1] in machine.breakpoints:
-                found = position, None
-            elif access := _watched(machine, stop):
-                found = position, access
-            if position == end:
-                break
-        if found is not None:
-            return found
-        limit = checkpoint.position
-    return None
+        return what
 
 
 def _watched(machine: Machine, stop: Stop | None) -> Access | None:
