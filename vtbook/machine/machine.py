@@ -14,7 +14,7 @@ import numpy as np
 
 from vtbook.cpu.hart import Hart
 from vtbook.cpu.interpreter import Stop
-from vtbook.cpu.layout import ARCHITECTURAL, BREAK, HART, IDLE, UNHANDLED, WFI, offset
+from vtbook.cpu.layout import BREAK, IDLE, UNHANDLED, WFI, offset
 from vtbook.cpu.traps import Trap, cause_name
 from vtbook.devices import BusFault, Console, Shutdown
 from vtbook.errors import VtbookError
@@ -34,6 +34,7 @@ from vtbook.machine.history import History
 from vtbook.machine.interrupts import KeyboardWatch
 from vtbook.machine.progress import announce
 from vtbook.machine.ram import Ram
+from vtbook.machine.saving import capture, check_fits, put_back
 from vtbook.machine.snapshot import Snapshot, SnapshotError
 from vtbook.machine.symbols import SymbolTable
 
@@ -470,21 +471,7 @@ class Machine(Debugging):
             StorageError: a disk is a file that is written to; its past cannot be had again.
         """
         self.engine.synchronize()
-        harts = []
-        for hart in self.harts:
-            fields: dict[str, int | list[int]] = {}
-            for name in map(str, ARCHITECTURAL):
-                fields[name] = hart.state[name][0].tolist()
-            fields["x"] = [*hart.x, 0]  # the last takes what is written to x0: no state
-            harts.append(fields)
-        ram = self.board.ram
-        pages = ram.capture(like.pages if like is not None else None)
-        devices = self.board.device_states()
-        others = {"rom": self.board.rom_pages()}
-        for name, disk in self.board.disks.items():
-            others[name] = disk.capture(like.others.get(name) if like is not None else None)
-        isa = self.harts[0].isa.name
-        return Snapshot(isa, ram.base, ram.size, harts, devices, pages, others)
+        return capture(self.board, like)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go to the state of a snapshot, of this machine or of another like it.
@@ -496,7 +483,7 @@ class Machine(Debugging):
                 machine is unchanged.
         """
         self.check_free()
-        self._check(snapshot)
+        check_fits(self.board, snapshot)
         before = self.snapshot()
         try:
             self.put_state(snapshot)
@@ -505,36 +492,9 @@ class Machine(Debugging):
             raise SnapshotError(f"the snapshot does not fit: {error}") from None
         self.history.clear()
 
-    def _check(self, snapshot: Snapshot) -> None:
-        ram = self.board.ram
-        for what, theirs, ours in (
-            ("instruction set", snapshot.isa, self.hart.isa.name),
-            ("number of harts", len(snapshot.harts), len(self.harts)),
-            ("RAM address", snapshot.ram_base, ram.base),
-            ("RAM size", snapshot.ram_size, ram.size),
-        ):
-            if theirs != ours:
-                raise SnapshotError(f"{what}: the snapshot has {theirs}, this machine {ours}")
-        ours_others = {"rom", *self.board.disks}
-        if snapshot.others.keys() != ours_others:
-            raise SnapshotError(
-                f"disks: the snapshot has {sorted(snapshot.others)}, this machine "
-                f"{sorted(ours_others)}"
-            )
-        for fields in snapshot.harts:
-            _check_hart(fields)
-
     def put_state(self, snapshot: Snapshot) -> None:
         """Copy a snapshot's state into the board; the recorded past is not touched."""
-        self.board.load_device_states(snapshot.devices)
-        for hart, fields in zip(self.harts, snapshot.harts, strict=True):
-            for name, value in fields.items():
-                hart.state[name][0] = value
-            hart.events[:] = []
-        self.board.ram.put_back(snapshot.pages)
-        self.board.put_rom_pages(snapshot.others.get("rom", {}))
-        for name, disk in self.board.disks.items():
-            disk.put_back(snapshot.others[name])
+        put_back(self.board, snapshot)
         self.is_off = None
         self._place_stops()
 
@@ -557,18 +517,6 @@ class Machine(Debugging):
             "MIPS": rate,
             "exits": dict(self._exits),
         }
-
-
-def _check_hart(fields: object) -> None:
-    """Refuse what are not the fields of a hart."""
-    if not isinstance(fields, dict) or fields.keys() != set(ARCHITECTURAL):
-        raise SnapshotError("the snapshot has other hart registers; it is of another version")
-    for name, value in fields.items():
-        shape: tuple[int, ...] = HART[name].shape
-        numbers = value if isinstance(value, list) else [value]
-        fits = all(type(n) is int and -(1 << 63) <= n < 1 << 63 for n in numbers)
-        if not fits or isinstance(value, list) != bool(shape) or len(numbers) != (*shape, 1)[0]:
-            raise SnapshotError(f"the snapshot has no proper {name}; it is damaged")
 
 
 def _misfit(segment: Segment, ram: Ram) -> str:
