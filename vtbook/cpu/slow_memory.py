@@ -254,34 +254,47 @@ def load(h, address, size):
     return NEXT
 
 
-def load_split(h, address, size):
-    """A load from two pages: both are translated before anything is read."""
+def both_parts(h, address, size, access):
+    """Translate an access to two pages, before anything is read or written.
+
+    Status, and for each page: size of the part in the first, row of the region and physical
+    address. They are of use only if the status is NEXT.
+    """
     second = (address + size) & -4096
     low = second - address
-    status = physical_of(h, address, low, READABLE)
+    status = physical_of(h, address, low, access)
     if status:
-        return status
-    first_physical = h.walk_physical
-    status = physical_of(h, second, size - low, READABLE)
+        return status, low, 0, 0, 0, 0
+    low_physical = h.walk_physical
+    status = physical_of(h, second, size - low, access)
     if status:
-        return status
+        return status, low, 0, 0, 0, 0
     high_physical = h.walk_physical
-    first = find_region(h, first_physical, low, READABLE)
-    if first < 0:
-        return trap(h, access_fault(READABLE), address)
-    after = find_region(h, high_physical, size - low, READABLE)
-    if after < 0:
-        return trap(h, access_fault(READABLE), second)
-    if is_watched(h, address, first_physical, low, READABLE) or is_watched(
-        h, second, high_physical, size - low, READABLE
+    low_row = find_region(h, low_physical, low, access)
+    if low_row < 0:
+        return trap(h, access_fault(access), address), low, 0, 0, 0, 0
+    high_row = find_region(h, high_physical, size - low, access)
+    if high_row < 0:
+        return trap(h, access_fault(access), second), low, 0, 0, 0, 0
+    if is_watched(h, address, low_physical, low, access) or is_watched(
+        h, second, high_physical, size - low, access
     ):
-        return PYTHON
+        return PYTHON, low, 0, 0, 0, 0
+    return NEXT, low, low_row, low_physical, high_row, high_physical
+
+
+def load_split(h, address, size):
+    """A load from two pages."""
+    parts = both_parts(h, address, size, READABLE)
+    status, low, low_row, low_physical, high_row, high_physical = parts
+    if status:
+        return status
     value = 0
     for n in range(size):
         if n < low:
-            byte = peek8(host_of(h, first, first_physical) + n)
+            byte = peek8(host_of(h, low_row, low_physical) + n)
         else:
-            byte = peek8(host_of(h, after, high_physical) + (n - low))
+            byte = peek8(host_of(h, high_row, high_physical) + (n - low))
         value |= byte << (8 * n)
     h.loaded = value
     return NEXT
@@ -307,35 +320,19 @@ def store(h, address, size, value):
 
 
 def store_split(h, address, size, value):
-    """A store to two pages: both are translated before anything is written."""
-    second = (address + size) & -4096
-    low = second - address
-    status = physical_of(h, address, low, WRITABLE)
+    """A store to two pages."""
+    parts = both_parts(h, address, size, WRITABLE)
+    status, low, low_row, low_physical, high_row, high_physical = parts
     if status:
         return status
-    first_physical = h.walk_physical
-    status = physical_of(h, second, size - low, WRITABLE)
-    if status:
-        return status
-    high_physical = h.walk_physical
-    first = find_region(h, first_physical, low, WRITABLE)
-    if first < 0:
-        return trap(h, access_fault(WRITABLE), address)
-    after = find_region(h, high_physical, size - low, WRITABLE)
-    if after < 0:
-        return trap(h, access_fault(WRITABLE), second)
-    if is_watched(h, address, first_physical, low, WRITABLE) or is_watched(
-        h, second, high_physical, size - low, WRITABLE
-    ):
-        return PYTHON
-    mark_dirty(h, first, first_physical, low)
-    mark_dirty(h, after, high_physical, size - low)
+    mark_dirty(h, low_row, low_physical, low)
+    mark_dirty(h, high_row, high_physical, size - low)
     for n in range(size):
         byte = value >> (8 * n)
         if n < low:
-            poke8(host_of(h, first, first_physical) + n, byte)
+            poke8(host_of(h, low_row, low_physical) + n, byte)
         else:
-            poke8(host_of(h, after, high_physical) + (n - low), byte)
+            poke8(host_of(h, high_row, high_physical) + (n - low), byte)
     return NEXT
 
 

@@ -48,6 +48,11 @@ class Trap(Exception):
         self.unhandled = False  # no handler of the guest can take it
 
 
+def handler(vector, cause):
+    """Where a trap goes: the base, or with mode 1 an entry for each interrupt (3.1.7)."""
+    return (vector & ~3) + select((vector & 1 == 1) & (cause < 0), 4 * (cause & 0xFFF), 0)
+
+
 def take_trap(h, cause, value):
     """Go to the trap handler of M mode, or of S mode if M has delegated the cause (3.1.8).
 
@@ -58,8 +63,7 @@ def take_trap(h, cause, value):
     delegated = select(cause < 0, h.mideleg, h.medeleg)
     if h.mode <= 1 and (delegated >> (cause & 63)) & 1:
         return _take_in_supervisor(h, cause, value)
-    base = h.mtvec & ~3
-    target = base + select((h.mtvec & 1 == 1) & (cause < 0), 4 * (cause & 0xFFF), 0)
+    target = handler(h.mtvec, cause)
     if h.mtvec == 0 or (h.pc == target and h.mode == 3 and cause >= 0):
         return False
     status = h.mstatus
@@ -75,8 +79,7 @@ def take_trap(h, cause, value):
 
 def _take_in_supervisor(h, cause, value):
     """The same for S mode: sepc, scause, stval, and SIE, SPIE, SPP of mstatus (12.1.1)."""
-    base = h.stvec & ~3
-    target = base + select((h.stvec & 1 == 1) & (cause < 0), 4 * (cause & 0xFFF), 0)
+    target = handler(h.stvec, cause)
     if h.pc == target and h.mode == 1 and cause >= 0:
         return False
     status = h.mstatus
